@@ -1,1 +1,7 @@
-//! Stub.
+//! The MCP proxy: listeners, workers, the request pipeline, catalogues, sessions and upstreams.
+//!
+//! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
+//! (`ringway run`, `ringway demo`) through [`app::Gateway`].
+
+pub mod fault;
+pub mod state;
