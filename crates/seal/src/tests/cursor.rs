@@ -101,4 +101,6 @@ fn kinds_of_plaintext_are_told_apart() {
         let content = [&[code][..], &[0; 8]].concat();
         assert_eq!(Cursor::from_plaintext(&content).is_ok(), code <= 4, "kind {code}");
     }
+    let first_page_with_text = [&[3][..], &[0; 8], b"page-2"].concat();
+    assert_eq!(Cursor::from_plaintext(&first_page_with_text), Err(NotAuthentic));
 }

@@ -1,7 +1,7 @@
 //! Keys: rotation, ids, and that nothing shows them.
 
 use super::{BOUND, NEW, NOW, OLD, ring, usual_token};
-use crate::{Cursor, NotAuthentic};
+use crate::{Cursor, ListKind, NotAuthentic};
 
 #[test]
 fn another_key_does_not_open() {
@@ -37,7 +37,7 @@ fn a_repeated_key_counts_once() {
     assert_ne!(ids[0], ids[1]);
 }
 
-/// The derivation is part of the format: a pod of another version must find the same id and subkeys. Ids and text were
+/// The derivation is part of the format: a pod of another version must find the same id and subkeys. Ids and texts were
 /// computed apart from this crate (by hand with Python's hmac and cryptography).
 #[test]
 fn derivation_does_not_change() {
@@ -46,6 +46,9 @@ fn derivation_does_not_change() {
     let sealed = "0.AWhe07oAAQIDBAUGBwgJCgv2wJ8xiaRmH2KyxpWjP8Red-bdFM2tFcK1Mg54GHabWUmIlSb3UBTDERzgGsF4vdkAVId_axkFtLzV1bkg2f1g-vJgF18UKrkWRhmRvTw6mNhXoQFXlxXpwSib6nh1b3pSWks3FV5WXkUtXi9BBCMWJQt3IC8WUKj86m0e";
     let opened = ring(NEW, &[]).open_session(sealed, BOUND, NOW);
     assert_eq!(opened, Ok(usual_token()));
+    let sealed = "AWhe07oAAQIDBAUGBwgJCgu_TE9xK86E0r63zFAs2lbr6HlL3B-u6b3jnmjskAn0KjjW";
+    let cursor = Cursor::After { list: ListKind::Prompts, backend: 7, name: "summarize".to_owned() };
+    assert_eq!(ring(NEW, &[]).open_cursor(sealed, BOUND), Ok(cursor));
 }
 
 #[test]
