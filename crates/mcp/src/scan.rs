@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use keys::{Field, Fields, Object};
-pub(crate) use lex::{Lexer, Shape};
+pub(crate) use lex::{Lexer, MemberWalk, Shape};
 pub use message::{Envelope, EnvelopeKey, ErrorParts, Kind};
 pub use meta::{Info, Meta, MetaKey};
 pub use params::{Params, ParamsKey, Reference};
