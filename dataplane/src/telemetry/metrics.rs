@@ -69,31 +69,34 @@ pub struct Metrics {
 pub struct RouteMetrics {
     label: Arc<str>,
     ops: [OnceLock<Box<RouteOp>>; Operation::COUNT],
-    misses: Mutex<BTreeMap<(Arc<str>, Operation, MissReason), u64>>,
+    misses: Mutex<BTreeMap<Miss, u64>>,
     budget: Arc<NameBudget>,
     /// Visible names that several backends claim.
     pub list_conflicts: Gauge,
 }
 
+/// Backend, operation and reason of a gap in a merged answer.
+type Miss = (Arc<str>, Operation, MissReason);
+
 /// The counters of one backend.
 #[derive(Debug)]
 pub struct BackendMetrics {
     label: Arc<str>,
-    ops: [OnceLock<Box<ByOutcome>>; Operation::COUNT],
+    ops: [OnceLock<Box<ByError>>; Operation::COUNT],
     /// Child processes alive.
     pub processes: Gauge,
 }
 
-/// Durations by outcome.
+/// Durations by `error_type`: the outcome where it is an error, the first cell for all others.
 #[derive(Debug, Default)]
-struct ByOutcome([OnceLock<Histogram>; Outcome::COUNT]);
+struct ByError([OnceLock<Histogram>; Outcome::COUNT]);
 
 #[derive(Debug)]
 struct RouteOp {
     calls: [[Counter; REVISIONS]; Outcome::COUNT],
-    durations: ByOutcome,
+    durations: ByError,
     /// Instead of `durations` where a catalogue's name is part of the label.
-    names: Mutex<HashMap<Box<str>, Arc<ByOutcome>, foldhash::fast::RandomState>>,
+    names: Mutex<HashMap<Box<str>, Arc<ByError>, foldhash::fast::RandomState>>,
 }
 
 /// How many names of tools and prompts have series of their own.
@@ -312,12 +315,13 @@ impl RouteMetrics {
         if !finished.operation.timed() {
             return;
         }
+        let error = finished.outcome.error_type().map(|_| finished.outcome);
         match finished.target {
             Target::Tool | Target::Prompt => {
                 let name = if finished.catalogued { finished.name.as_str() } else { OTHER };
-                op.named(name, &self.budget).observe(finished.outcome, finished.duration);
+                op.named(name, &self.budget).observe(error, finished.duration);
             }
-            Target::None | Target::Resource => op.durations.observe(finished.outcome, finished.duration),
+            Target::None | Target::Resource => op.durations.observe(error, finished.duration),
         }
     }
 }
@@ -327,12 +331,12 @@ impl RouteMetrics {
 impl Default for RouteOp {
     fn default() -> Self {
         let calls = std::array::from_fn(|_| cells());
-        Self { calls, durations: ByOutcome::default(), names: Mutex::default() }
+        Self { calls, durations: ByError::default(), names: Mutex::default() }
     }
 }
 
 impl RouteOp {
-    fn named(&self, name: &str, budget: &NameBudget) -> Arc<ByOutcome> {
+    fn named(&self, name: &str, budget: &NameBudget) -> Arc<ByError> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = names.get(name) {
             return Arc::clone(found);
@@ -384,22 +388,26 @@ impl BackendMetrics {
     /// One request to the backend ended. Called for a client's calls by the record, else by whoever sent it.
     pub fn observe(&self, method: Method, outcome: Outcome, duration: Duration) {
         if let Some(cell) = self.ops.get(Operation::Rpc(method).index()) {
-            cell.get_or_init(Box::default).observe(outcome, duration);
+            // Seen from here every error is the backend's answer, also the one that blames its caller.
+            let error = (!matches!(outcome, Outcome::Ok | Outcome::InputRequired)).then_some(outcome);
+            cell.get_or_init(Box::default).observe(error, duration);
         }
     }
 }
 
-// === impl ByOutcome ===
+// === impl ByError ===
 
-impl ByOutcome {
-    fn observe(&self, outcome: Outcome, duration: Duration) {
-        if let Some(cell) = self.0.get(outcome as usize) {
+impl ByError {
+    fn observe(&self, error: Option<Outcome>, duration: Duration) {
+        if let Some(cell) = self.0.get(error.unwrap_or(Outcome::Ok) as usize) {
             cell.get_or_init(|| Histogram::new(OPERATION_BOUNDS)).observe(duration);
         }
     }
 
-    fn used(&self) -> impl Iterator<Item = (Outcome, &Histogram)> {
-        Outcome::ALL.iter().zip(&self.0).filter_map(|(&outcome, cell)| Some((outcome, cell.get()?)))
+    /// With the `error_type` of each.
+    fn used(&self) -> impl Iterator<Item = (Option<&'static str>, &Histogram)> {
+        let label = |outcome: Outcome| (outcome != Outcome::Ok).then(|| outcome.as_str());
+        Outcome::ALL.iter().zip(&self.0).filter_map(move |(&outcome, cell)| Some((label(outcome), cell.get()?)))
     }
 }
 

@@ -12,10 +12,13 @@ use crate::telemetry::record::{Record, Target};
 
 /// A sink in memory that can be held shut.
 #[derive(Debug, Clone, Default)]
-struct Sink(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+struct Sink(Arc<(Mutex<State>, Condvar)>);
+
+/// What was written, and whether the sink is shut.
+type State = (Vec<u8>, bool);
 
 impl Sink {
-    fn state(&self) -> MutexGuard<'_, (Vec<u8>, bool)> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().unwrap()
     }
 

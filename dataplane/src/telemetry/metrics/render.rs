@@ -142,15 +142,15 @@ fn server_durations(encoder: &mut DescriptorEncoder<'_>, routes: &[Arc<RouteMetr
     for route in routes {
         for (operation, op) in used(&route.ops) {
             let fixed = [("mcp_method_name", operation.as_str()), ("ringway_route", &*route.label)];
-            for (outcome, cell) in op.durations.used() {
-                durations(&mut family, &fixed, None, outcome, cell)?;
+            for (error, cell) in op.durations.used() {
+                durations(&mut family, &fixed, None, error, cell)?;
             }
             let names = op.names.lock().unwrap_or_else(PoisonError::into_inner);
             let mut names: Vec<_> = names.iter().map(|(name, cells)| (name.clone(), Arc::clone(cells))).collect();
             names.sort_by(|a, b| a.0.cmp(&b.0));
             for (name, cells) in &names {
-                for (outcome, cell) in cells.used() {
-                    durations(&mut family, &fixed, Some((operation.name_label(), name)), outcome, cell)?;
+                for (error, cell) in cells.used() {
+                    durations(&mut family, &fixed, Some((operation.name_label(), name)), error, cell)?;
                 }
             }
         }
@@ -165,8 +165,8 @@ fn client_durations(encoder: &mut DescriptorEncoder<'_>, backends: &[Arc<Backend
     for backend in backends {
         for (operation, op) in used(&backend.ops) {
             let fixed = [("mcp_method_name", operation.as_str()), ("ringway_backend", &*backend.label)];
-            for (outcome, cell) in op.used() {
-                durations(&mut family, &fixed, None, outcome, cell)?;
+            for (error, cell) in op.used() {
+                durations(&mut family, &fixed, None, error, cell)?;
             }
         }
     }
@@ -212,10 +212,10 @@ fn durations(
     family: &mut MetricEncoder<'_>,
     fixed: &[(&str, &str); 2],
     name: Option<(&str, &str)>,
-    outcome: Outcome,
+    error: Option<&str>,
     cell: &Histogram,
 ) -> Result<(), Error> {
-    let error = outcome.error_type().map(|error| ("error_type", error));
+    let error = error.map(|error| ("error_type", error));
     let labels: Vec<(&str, &str)> = fixed.iter().copied().chain(name).chain(error).collect();
     histogram(family, &labels, cell)
 }

@@ -140,3 +140,26 @@ fn both_text_formats_agree_on_the_samples() {
         assert!(value(&plain, name).is_some_and(|value| value >= 0.0), "{name}\n{plain}");
     }
 }
+
+#[test]
+fn no_series_appears_twice() {
+    let telemetry = Telemetry::silent();
+    let backend = telemetry.metrics.backend("b");
+    for route in ["r", "s"] {
+        let route = telemetry.metrics.route(route);
+        for &outcome in Outcome::ALL {
+            call(&telemetry, &route, "tool", true, outcome);
+            call(&telemetry, &route, "tool", false, outcome);
+            let mut record = Record::start(&telemetry, Operation::Rpc(Method::ToolsList));
+            record.set_route(&route);
+            record.succeed(outcome);
+            backend.observe(Method::ToolsList, outcome, Duration::ZERO);
+        }
+    }
+    let text = telemetry.metrics.render(false).unwrap();
+    let mut seen = std::collections::HashSet::new();
+    for series in text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' ')) {
+        assert!(seen.insert(series.0), "{}", series.0);
+    }
+    assert!(seen.len() > 500, "{}", seen.len());
+}
