@@ -9,3 +9,4 @@ pub mod fault;
 pub mod session;
 pub mod state;
 pub mod telemetry;
+pub mod upstream;
