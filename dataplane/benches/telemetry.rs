@@ -6,14 +6,18 @@
 use std::io;
 use std::sync::Arc;
 
-use divan::Bencher;
+use divan::{AllocProfiler, Bencher};
 use ringway_dataplane::session::owner::{Facts, Owner, SessionKey};
 use ringway_dataplane::telemetry::Telemetry;
 use ringway_dataplane::telemetry::labels::Outcome;
-use ringway_dataplane::telemetry::log::AccessLog;
+use ringway_dataplane::telemetry::log::{AccessLog, LogWriter};
 use ringway_dataplane::telemetry::metrics::{BackendMetrics, Metrics, Operation, RouteMetrics};
 use ringway_dataplane::telemetry::record::{Record, Target};
 use ringway_mcp::{Method, Revision};
+
+/// Shows that a warm call allocates nothing.
+#[global_allocator]
+static ALLOC: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();
@@ -23,18 +27,18 @@ struct Fixture {
     telemetry: Arc<Telemetry>,
     route: Arc<RouteMetrics>,
     backend: Arc<BackendMetrics>,
+    /// Writes lines out for as long as the case runs.
+    _writer: Option<LogWriter>,
 }
 
 impl Fixture {
-    fn new(log: bool) -> Self {
+    fn new(with_log: bool) -> Self {
         let metrics = Metrics::new();
-        let log = if log {
-            AccessLog::to(io::sink(), &metrics).map_or_else(|_| AccessLog::off(), |(log, _)| log)
-        } else {
-            AccessLog::off()
-        };
+        let opened = with_log.then(|| AccessLog::to(io::sink(), &metrics).ok()).flatten();
+        let (log, writer) = opened.unwrap_or_else(|| (AccessLog::off(), None));
+        assert_eq!(writer.is_some(), with_log, "no writer");
         let telemetry = Telemetry::new(Arc::clone(&metrics), log);
-        Self { telemetry, route: metrics.route("prod/tools"), backend: metrics.backend("prod/github") }
+        Self { telemetry, route: metrics.route("prod/tools"), backend: metrics.backend("prod/github"), _writer: writer }
     }
 
     /// What a warm `tools/call` writes.
