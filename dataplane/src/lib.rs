@@ -3,7 +3,10 @@
 //! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
+pub mod admin;
+pub mod drain;
 pub mod fault;
+pub mod session;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;
