@@ -165,6 +165,19 @@ fn a_key_twice_is_refused_where_parsers_would_disagree() {
 }
 
 #[test]
+fn many_keys_are_compared_without_quadratic_cost() {
+    let keys = |n: usize| (0..n).map(|i| format!(r#""k\u0030{i}":1"#)).collect::<Vec<_>>().join(",");
+    let start = std::time::Instant::now();
+    assert_eq!(reason(call(&keys(9_990)).as_bytes()), None);
+    let long = "\\u0041".repeat(30_000);
+    let members: Vec<String> = (0..20).map(|i| format!(r#""{long}{i}":1"#)).collect();
+    assert_eq!(reason(call(&members.join(",")).as_bytes()), None);
+    assert!(start.elapsed().as_secs() < 5);
+    let twice = format!("{},\"k{}\":2", keys(5_000), "04999");
+    assert_eq!(reason(call(&twice).as_bytes()), Some(Reason::DuplicateKey));
+}
+
+#[test]
 fn look_alikes_of_envelope_keys_are_refused() {
     let known = ["jsonrpc", "id", "method", "params", "result", "error"];
     for key in known {
