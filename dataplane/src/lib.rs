@@ -5,3 +5,4 @@
 
 pub mod fault;
 pub mod state;
+pub mod telemetry;

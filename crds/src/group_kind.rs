@@ -1,0 +1,113 @@
+//! Which kinds are read, by API group: the one table that says what a document is.
+//!
+//! Does not parse documents; `ringway-translate` asks it for each.
+
+use std::fmt;
+
+use crate::{GROUP, VERSION};
+
+/// A kind that this version reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupKind {
+    MCPBackend,
+    MCPRoute,
+    ConfigMap,
+    EndpointSlice,
+    ReferenceGrant,
+    Secret,
+    Service,
+}
+
+/// Why a document's `apiVersion` and `kind` are not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unserved {
+    #[error("kind {0} is not served by this version")]
+    Later(&'static str),
+    #[error("group {GROUP} has no kind `{0}`: MCPBackend, MCPRoute, ToolPolicy or RESTBridge")]
+    UnknownKind(String),
+    #[error("apiVersion `{0}` is not served: write `{GROUP}/{VERSION}`")]
+    UnknownVersion(String),
+    /// Another project's resource, which is none of our business.
+    #[error("{kind} of {api_version} is not read here and has no effect")]
+    Foreign { api_version: String, kind: String },
+}
+
+// === impl GroupKind ===
+
+impl GroupKind {
+    /// What a document with these two fields is.
+    ///
+    /// # Errors
+    /// [`Unserved`] says whether the document is wrong, comes too early or belongs to someone else.
+    pub fn of(api_version: &str, kind: &str) -> Result<Self, Unserved> {
+        if let Some(version) = api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) {
+            if version != VERSION {
+                return Err(Unserved::UnknownVersion(api_version.to_owned()));
+            }
+            return match kind {
+                "MCPBackend" => Ok(Self::MCPBackend),
+                "MCPRoute" => Ok(Self::MCPRoute),
+                "ToolPolicy" => Err(Unserved::Later("ToolPolicy")),
+                "RESTBridge" => Err(Unserved::Later("RESTBridge")),
+                other => Err(Unserved::UnknownKind(other.to_owned())),
+            };
+        }
+        match (api_version, kind) {
+            ("v1", "Secret") => Ok(Self::Secret),
+            ("v1", "ConfigMap") => Ok(Self::ConfigMap),
+            ("v1", "Service") => Ok(Self::Service),
+            ("discovery.k8s.io/v1", "EndpointSlice") => Ok(Self::EndpointSlice),
+            ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "ReferenceGrant") => {
+                Ok(Self::ReferenceGrant)
+            }
+            _ => Err(Unserved::Foreign { api_version: api_version.to_owned(), kind: kind.to_owned() }),
+        }
+    }
+
+    /// The kind as it is written in YAML.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::MCPBackend => "MCPBackend",
+            Self::MCPRoute => "MCPRoute",
+            Self::ConfigMap => "ConfigMap",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::ReferenceGrant => "ReferenceGrant",
+            Self::Secret => "Secret",
+            Self::Service => "Service",
+        }
+    }
+
+    /// The API group; `""` is Kubernetes' core group.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::MCPBackend | Self::MCPRoute => GROUP,
+            Self::ConfigMap | Self::Secret | Self::Service => "",
+            Self::EndpointSlice => "discovery.k8s.io",
+            Self::ReferenceGrant => "gateway.networking.k8s.io",
+        }
+    }
+}
+
+impl fmt::Display for GroupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GroupKind, Unserved};
+
+    #[test]
+    fn a_document_is_known_by_group_version_and_kind() {
+        assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "MCPRoute"), Ok(GroupKind::MCPRoute));
+        assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "ToolPolicy"), Err(Unserved::Later("ToolPolicy")));
+        assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "MCPRout"), Err(Unserved::UnknownKind("MCPRout".into())));
+        assert!(matches!(GroupKind::of("ringway.dev/v1", "MCPRoute"), Err(Unserved::UnknownVersion(_))));
+        // Envoy AI Gateway has a kind of the same name.
+        assert!(matches!(GroupKind::of("aigateway.envoyproxy.io/v1alpha1", "MCPRoute"), Err(Unserved::Foreign { .. })));
+        assert_eq!(GroupKind::of("v1", "Secret"), Ok(GroupKind::Secret));
+    }
+}
