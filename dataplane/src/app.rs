@@ -1,0 +1,210 @@
+//! The composition root: threads, shared parts, and the life of a gateway. Wiring only.
+
+mod mail;
+mod sweep;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ringway_seal::Keyring;
+use ringway_snapshot::Snapshot;
+use tokio::runtime;
+
+use crate::admin;
+use crate::catalog::Catalog;
+pub use crate::limits::Limits;
+use crate::listen;
+pub use crate::listen::{TlsError, TlsFiles};
+use crate::peer::Mailboxes;
+use crate::pipeline::route::RouteTable;
+use crate::session::owner::Owner;
+use crate::session::tombstones::Tombstones;
+use crate::telemetry::Telemetry;
+pub use crate::telemetry::log::LogTarget;
+use crate::telemetry::log::{AccessLog, LogWriter};
+use crate::telemetry::metrics::Metrics;
+use crate::worker::{Shared, Worker};
+use crate::{clock, telemetry};
+
+/// What a gateway is started with.
+#[derive(Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub tls: Option<TlsFiles>,
+    pub admin: Option<SocketAddr>,
+    /// Threads that serve connections.
+    pub workers: usize,
+    pub keyring: Keyring,
+    /// Where revoked sessions are remembered across a restart.
+    pub tombstone_file: Option<PathBuf>,
+    pub access_log: LogTarget,
+    pub limits: Limits,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0} is in use by another program")]
+    AddressInUse(SocketAddr),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
+    #[error("cannot open {what}: {error}")]
+    File { what: String, error: io::Error },
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    local: SocketAddr,
+    admin: Option<admin::Running>,
+    threads: Vec<JoinHandle<()>>,
+    log: Option<LogWriter>,
+    /// Reloads come one after the other.
+    applied: Mutex<Snapshot>,
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Binds, starts every thread, and serves `initial`.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(settings: Settings, initial: Snapshot) -> Result<Self, StartError> {
+        let listener = bind(settings.listen)?;
+        let local = listener.local_addr().map_err(|error| StartError::Listen { address: settings.listen, error })?;
+        let tls = settings.tls.as_ref().map(listen::acceptor).transpose()?;
+        let workers = settings.workers.clamp(1, 1_024);
+        let admin_address = settings.admin;
+        let metrics = Metrics::new();
+        let (log, writer) = AccessLog::open(&settings.access_log, &metrics)
+            .map_err(|error| StartError::File { what: "the access log".into(), error })?;
+        let telemetry = Telemetry::new(metrics, log);
+        let (mailboxes, receivers) = Mailboxes::new(workers);
+        let shared = Arc::new(shared(settings, telemetry, mailboxes, local)?);
+        let admin = admin_address.map(|address| start_admin(address, &shared)).transpose()?;
+        let mut threads = Vec::with_capacity(workers + 1);
+        for (id, mail) in (0_u16..).zip(receivers) {
+            let worker = Arc::new(Worker::new(id, Arc::clone(&shared)));
+            let tls = tls.clone();
+            threads.push(thread(&format!("ringway-worker-{id}"), async move {
+                if worker.id == 0 {
+                    worker.spawn(telemetry::labels::TaskName::Sweep, sweep::run(Arc::clone(&worker)));
+                }
+                mail::serve(worker, mail, tls).await;
+            })?);
+        }
+        let gateway = Self { shared: Arc::clone(&shared), local, admin, threads, log: writer, applied: Mutex::default() };
+        gateway.apply(initial);
+        let accept = async move {
+            if let Err(error) = listen::accept(listener, shared).await {
+                tracing::error!(%error, "the listener failed");
+            }
+        };
+        let accept = thread("ringway-accept", accept)?;
+        Ok(Self { threads: gateway.threads.into_iter().chain([accept]).collect(), ..gateway })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Where `/livez`, `/readyz` and `/metrics` are.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(admin::Running::address)
+    }
+
+    /// Serves `snapshot` from now on. Requests in flight end under the configuration they began with; sessions, streams,
+    /// connections and processes of what did not change live on.
+    pub fn apply(&self, snapshot: Snapshot) {
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = snapshot.sharing_with(&applied);
+        let table = Arc::new(RouteTable::new(&snapshot, &self.shared.routes.load(), &self.shared.telemetry.metrics));
+        self.shared.catalog.apply(table.routes().map(|route| Arc::clone(&route.bound)).collect());
+        self.shared.routes.store(table);
+        self.shared.ready.configured(snapshot.generation);
+        *applied = snapshot;
+    }
+
+    /// Stops: no new connections, streams end, calls in flight have until `grace`, then everything is closed.
+    pub fn shutdown(self, grace: Duration) {
+        self.shared.ready.draining();
+        self.shared.drain.begin();
+        let deadline = Instant::now() + grace;
+        while Instant::now() < deadline && (self.shared.drain.calls() > 0 || self.shared.mailboxes.connections() > 0) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.shared.stop.begin();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker ended by a panic");
+            }
+        }
+        self.shared.catalog.stop();
+        drop(self.admin);
+        if let Some(log) = self.log
+            && !log.shutdown(Duration::from_secs(2))
+        {
+            tracing::warn!("the access log did not take its last lines");
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    listen::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
+        _ => StartError::Listen { address, error },
+    })
+}
+
+fn shared(settings: Settings, telemetry: Arc<Telemetry>, mailboxes: Mailboxes, local: SocketAddr) -> Result<Shared, StartError> {
+    let owner = Arc::new(Owner::new());
+    let tombstones = match &settings.tombstone_file {
+        None => None,
+        Some(path) => {
+            let (file, revoked) = Tombstones::open(path, clock::unix_seconds())
+                .map_err(|error| StartError::File { what: path.display().to_string(), error })?;
+            for (key, expires) in revoked {
+                owner.tombstone(&key, expires.saturating_mul(1_000));
+            }
+            Some(file)
+        }
+    };
+    let keyring = Arc::new(settings.keyring);
+    Ok(Shared::new(crate::worker::Parts {
+        catalog: Catalog::start(Arc::clone(&keyring), &telemetry).map_err(StartError::Thread)?,
+        telemetry,
+        mailboxes,
+        keyring,
+        owner,
+        tombstones,
+        limits: settings.limits,
+        loopback: local.ip().is_loopback(),
+    }))
+}
+
+fn start_admin(address: SocketAddr, shared: &Arc<Shared>) -> Result<admin::Running, StartError> {
+    admin::start(address, Arc::clone(&shared.ready), Arc::clone(&shared.telemetry.metrics)).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
+        _ => StartError::Listen { address, error },
+    })
+}
+
+/// A thread with a runtime of its own, for one future.
+fn thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(work)).map_err(StartError::Thread)
+}
