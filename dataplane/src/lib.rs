@@ -6,3 +6,4 @@
 pub mod fault;
 pub mod state;
 pub mod telemetry;
+pub mod upstream;
