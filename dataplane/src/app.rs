@@ -7,24 +7,28 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use tokio::runtime;
 
 use crate::admin;
 use crate::catalog::Catalog;
+use crate::drain::Drain;
 pub use crate::limits::Limits;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
 use crate::peer::Mailboxes;
 use crate::pipeline::route::RouteTable;
-use crate::session::owner::Owner;
-use crate::session::tombstones::Tombstones;
+use crate::session::owner::{Owner, RECORDS};
+use crate::session::tombstones::Journal;
 use crate::telemetry::Telemetry;
+use crate::telemetry::cells::Gauge;
 pub use crate::telemetry::log::LogTarget;
 use crate::telemetry::log::{AccessLog, LogWriter};
 use crate::telemetry::metrics::Metrics;
@@ -57,6 +61,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("cannot open {what}: {error}")]
     File { what: String, error: io::Error },
+    #[error("the system gives no randomness")]
+    Random,
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
@@ -144,7 +150,7 @@ impl Gateway {
         self.shared.ready.draining();
         self.shared.drain.begin();
         let deadline = Instant::now() + grace;
-        while Instant::now() < deadline && (self.shared.drain.calls() > 0 || self.shared.mailboxes.connections() > 0) {
+        while Instant::now() < deadline && (self.shared.drain.inflight() > 0 || self.shared.mailboxes.connections() > 0) {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.shared.stop.begin();
@@ -171,29 +177,34 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
 }
 
 fn shared(settings: Settings, telemetry: Arc<Telemetry>, mailboxes: Mailboxes, local: SocketAddr) -> Result<Shared, StartError> {
-    let owner = Arc::new(Owner::new());
-    let tombstones = match &settings.tombstone_file {
+    let owner = Owner::new(RECORDS, Arc::clone(&telemetry.metrics));
+    let journal = match &settings.tombstone_file {
         None => None,
         Some(path) => {
-            let (file, revoked) = Tombstones::open(path, clock::unix_seconds())
+            let (journal, revoked) = Journal::open(path, clock::unix_millis())
                 .map_err(|error| StartError::File { what: path.display().to_string(), error })?;
-            for (key, expires) in revoked {
-                owner.tombstone(&key, expires.saturating_mul(1_000));
-            }
-            Some(file)
+            owner.restore(revoked);
+            Some(journal)
         }
     };
+    let mut incarnation = [0; 8];
+    aws_lc_rs::rand::fill(&mut incarnation).map_err(|_| StartError::Random)?;
     let keyring = Arc::new(settings.keyring);
-    Ok(Shared::new(crate::worker::Parts {
-        catalog: Catalog::start(Arc::clone(&keyring), &telemetry).map_err(StartError::Thread)?,
-        telemetry,
+    Ok(Shared {
+        routes: ArcSwap::default(),
         mailboxes,
+        incarnation: u64::from_le_bytes(incarnation),
+        catalog: Catalog::start(Arc::clone(&keyring), &telemetry).map_err(StartError::Thread)?,
         keyring,
         owner,
-        tombstones,
+        journal,
+        drain: Drain::new(telemetry.metrics.inflight.clone()),
+        stop: Drain::new(Gauge::default()),
+        telemetry,
         limits: settings.limits,
         loopback: local.ip().is_loopback(),
-    }))
+        streams: AtomicUsize::new(0),
+    })
 }
 
 fn start_admin(address: SocketAddr, shared: &Arc<Shared>) -> Result<admin::Running, StartError> {

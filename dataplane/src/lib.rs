@@ -3,7 +3,18 @@
 //! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
+pub mod app;
+pub mod catalog;
+mod clock;
+pub mod drain;
 pub mod fault;
+mod limits;
+mod listen;
+mod peer;
+mod pipeline;
+mod reply;
+pub mod session;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;
+mod worker;

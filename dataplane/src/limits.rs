@@ -29,7 +29,7 @@ pub struct Limits {
     /// HTTP/2 streams of one connection.
     pub http2_streams: u32,
     /// Calls in flight of one session (-31003).
-    pub session_inflight: usize,
+    pub session_inflight: u32,
     /// GET and `listen` streams of the process (-31003).
     pub streams: usize,
     /// Bytes of one client stream that wait for a slow reader, in events.

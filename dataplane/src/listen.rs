@@ -15,6 +15,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::peer::Message;
+use crate::telemetry::labels::Limit;
 use crate::worker::Shared;
 
 pub(crate) use serve::serve_connection;
@@ -58,7 +59,7 @@ pub(crate) async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>)
 async fn hand_over(stream: tokio::net::TcpStream, remote: SocketAddr, shared: &Shared) {
     // At the limit, further clients wait in the backlog.
     while shared.mailboxes.connections() >= shared.limits.connections {
-        shared.telemetry.limit("connections");
+        shared.limit(Limit::Connections);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let Ok(stream) = stream.into_std() else { return };

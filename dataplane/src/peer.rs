@@ -37,7 +37,7 @@ pub(crate) enum Message {
     /// A session was bound to one more backend: the worker that holds its GET stream listens there, too.
     Bound { session: SessionKey, backend: BackendKey },
     /// The session ended, or another connection took its GET stream over.
-    EndStream { session: SessionKey, keep: Option<u64> },
+    EndStream { session: SessionKey },
 }
 
 /// The way to every worker.

@@ -54,11 +54,11 @@ async fn serve(
         Verb::Preflight => Ok(respond::preflight()),
         Verb::Post => post(worker, &route, &inbound, body, caller, exchange).await,
         Verb::Get => {
-            let session = session::of_stream(&worker.shared, &route, &inbound, &caller)?;
+            let session = session::of_stream(worker, &route, &inbound, &caller)?;
             forward::stream::open(worker, &route, session, &inbound, exchange)
         }
         Verb::Delete => {
-            let session = session::of_stream(&worker.shared, &route, &inbound, &caller)?;
+            let session = session::of_stream(worker, &route, &inbound, &caller)?;
             forward::end::session(worker, &route, &session).await
         }
     }
@@ -73,7 +73,7 @@ async fn post(
     exchange: &mut Exchange,
 ) -> Result<Reply, Fault> {
     let message = parse::message(&worker.shared, inbound, body, exchange).await?;
-    let scope = session::of_message(&worker.shared, route, inbound, &caller, &message)?;
+    let scope = session::of_message(worker, route, inbound, &caller, &message)?;
     exchange.scoped(&scope);
     let permit = authorize::decide(route, caller, scope, message)?;
     let slot = limit::take(worker, &permit)?;

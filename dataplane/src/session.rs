@@ -12,8 +12,7 @@ use ringway_mcp::Revision;
 use ringway_mcp::capability::ClientCapabilities;
 use ringway_seal::{Bound, Keyring, NotAuthentic, SessionToken};
 
-/// Names a session in records, tombstones and logs.
-pub(crate) type SessionKey = [u8; 16];
+pub use owner::SessionKey;
 
 /// An authentic session id, opened.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Session {
     }
 
     pub(crate) fn key(&self) -> SessionKey {
-        self.token.key
+        SessionKey(self.token.key)
     }
 }
 

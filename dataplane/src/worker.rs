@@ -4,7 +4,8 @@
 //! `listen` and `pipeline`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,18 +14,24 @@ use foldhash::fast::RandomState;
 use ringway_seal::Keyring;
 use ringway_snapshot::BackendKey;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
-use crate::catalog::Catalog;
+use crate::catalog::{BackendList, Catalog};
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::peer::{Address, Mailboxes};
 use crate::pipeline::route::RouteTable;
 use crate::session::SessionKey;
 use crate::session::asks::Asks;
-use crate::session::owner::Owner;
-use crate::session::tombstones::Tombstones;
+use crate::session::bind::SharedFault;
+use crate::session::owner::{Freed, Owner};
+use crate::session::tombstones::Journal;
 use crate::telemetry::Telemetry;
-use crate::upstream::{Pool, UpstreamSession};
+use crate::telemetry::labels::{Limit, TaskName};
+use crate::upstream::{self, Pool, UpstreamSession};
+
+/// The mutable facts of all sessions.
+pub(crate) type Records = Owner<UpstreamSession, Arc<BackendList>, SharedFault>;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -34,14 +41,17 @@ pub(crate) struct Shared {
     /// Random for each life of the process.
     pub(crate) incarnation: u64,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) owner: Arc<Owner<UpstreamSession>>,
-    pub(crate) tombstones: Option<Tombstones>,
+    pub(crate) owner: Arc<Records>,
+    pub(crate) journal: Option<Journal>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) telemetry: Arc<Telemetry>,
-    pub(crate) drain: Arc<Drain>,
+    /// No new work.
+    pub(crate) drain: Drain,
+    /// No work at all: the threads end.
+    pub(crate) stop: Drain,
     pub(crate) limits: Limits,
     /// The listener's address is a loopback one: only loopback names may stand in Host.
-    pub(crate) loopback: AtomicBool,
+    pub(crate) loopback: bool,
     /// Client streams (GET and `listen`) of the process.
     pub(crate) streams: AtomicUsize,
 }
@@ -91,22 +101,60 @@ pub(crate) struct CallGuard {
     number: u64,
 }
 
+/// A task that ends with its handle.
+#[derive(Debug)]
+pub(crate) struct Task(AbortHandle);
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) fn limit(&self, limit: Limit) {
+        self.telemetry.metrics.limit_hit(limit);
+    }
+}
+
 // === impl Worker ===
 
 impl Worker {
     pub(crate) fn new(id: u16, shared: Arc<Shared>) -> Self {
-        Self {
-            id,
-            shared,
-            pool: Pool::new(),
-            asks: Asks::default(),
-            calls: Mutex::default(),
-            streams: Mutex::default(),
-        }
+        Self { id, shared, pool: Pool::new(), asks: Asks::default(), calls: Mutex::default(), streams: Mutex::default() }
     }
 
     pub(crate) fn address(&self, number: u64) -> Address {
         Address { incarnation: self.shared.incarnation, worker: self.id, number }
+    }
+
+    /// Starts a task on this worker's thread; it lives as long as it likes.
+    pub(crate) fn spawn<F>(&self, name: TaskName, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // Panics are caught, counted and logged there.
+        drop(self.shared.telemetry.tasks.spawn(name, future));
+    }
+
+    /// Starts a task that is aborted when its handle is dropped.
+    pub(crate) fn spawn_owned<F>(&self, name: TaskName, future: F) -> Task
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Task(self.shared.telemetry.tasks.spawn(name, future).abort_handle())
+    }
+
+    /// Ends in the background what a forgotten session held at backends.
+    pub(crate) fn end_freed(self: &Arc<Self>, freed: Freed<UpstreamSession>) {
+        if freed.bindings.is_empty() {
+            return;
+        }
+        let worker = Arc::clone(self);
+        self.spawn(TaskName::EndSession, async move {
+            let routes = worker.shared.routes.load_full();
+            for (backend, session) in freed.bindings {
+                if let Some(server) = routes.server(backend) {
+                    upstream::end_session(&worker.pool, server, &session).await;
+                }
+            }
+        });
     }
 
     /// Puts a call on the table under `number`, so that its cancellation finds it.
@@ -118,15 +166,11 @@ impl Worker {
 
     /// Hands a cancellation to the call it names, if this worker holds it.
     pub(crate) fn cancel(&self, key: &CallKey, body: Bytes) {
-        if let Some(entry) = self.calls().remove(key) {
+        let entry = self.calls().remove(key);
+        if let Some(entry) = entry {
             // A call that ended meanwhile needs no cancelling.
             let _ended = entry.cancel.send(body);
         }
-    }
-
-    /// How many calls of a session are in flight here, and the number of the one when there is just one.
-    pub(crate) fn is_sole_call(&self, session: SessionKey, number: u64) -> bool {
-        self.calls().iter().filter(|((s, _), _)| *s == session).all(|(_, entry)| entry.number == number)
     }
 
     /// Takes the client's GET stream of a session in, in place of an older one.
@@ -147,19 +191,12 @@ impl Worker {
         }
     }
 
+    /// Tells the session's stream, if this worker holds it.
     pub(crate) fn notify_stream(&self, session: SessionKey, notice: Notice) {
         let entry = self.streams().get(&session).cloned();
         if let Some(entry) = entry {
-            // A full queue means that the stream is about to open what it was told already.
+            // A full queue belongs to a stream that is ending.
             let _full = entry.notices.try_send(notice);
-        }
-    }
-
-    /// Ends the stream of a session unless it is number `keep`.
-    pub(crate) fn end_stream(&self, session: SessionKey, keep: Option<u64>) {
-        let entry = self.streams().get(&session).filter(|s| Some(s.number) != keep).cloned();
-        if let Some(entry) = entry {
-            let _ending = entry.notices.try_send(Notice::End);
         }
     }
 
@@ -180,5 +217,13 @@ impl Drop for CallGuard {
         if calls.get(&self.key).is_some_and(|entry| entry.number == self.number) {
             calls.remove(&self.key);
         }
+    }
+}
+
+// === impl Task ===
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -19,10 +19,7 @@ pub(super) async fn serve(worker: Arc<Worker>, mut mail: mpsc::Receiver<Message>
             biased;
             message = mail.recv() => message,
             () = worker.shared.stop.begun() => return,
-            _ = beat.tick() => {
-                worker.shared.beat(worker.id);
-                continue;
-            }
+            _ = beat.tick() => continue,
         };
         match message {
             Some(message) => handle(&worker, message, tls.as_ref()),

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::idle::HeadDeadline;
 use crate::pipeline::{self, Conn};
 use crate::reply::ReplyBody;
+use crate::telemetry::labels::Limit;
 use crate::worker::Worker;
 
 /// Serves a connection to its end.
@@ -41,7 +42,7 @@ async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, 
     match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => serve_stream(worker, stream, Conn { remote, tls: true }).await,
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
-        Err(_elapsed) => worker.shared.telemetry.limit("tls.handshake"),
+        Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Reads no body and knows no route. Sync.
 
-use std::sync::atomic::Ordering;
-
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method};
@@ -11,6 +9,7 @@ use http::{HeaderValue, Method};
 use super::Conn;
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
+use crate::telemetry::labels::Limit;
 use crate::worker::Shared;
 
 pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -82,12 +81,12 @@ fn sizes(shared: &Shared, head: &Parts) -> Result<(), Fault> {
     let limits = &shared.limits;
     let uri = head.uri.path_and_query().map_or(0, |p| p.as_str().len());
     if uri > limits.uri_bytes {
-        shared.telemetry.limit("uri.bytes");
+        shared.limit(Limit::UriBytes);
         return Err(Fault::client(Reason::UriTooLong, "The URI is too long"));
     }
     let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > limits.headers_bytes || head.headers.len() > limits.headers_count {
-        shared.telemetry.limit("headers.bytes");
+        shared.limit(Limit::HeadersBytes);
         return Err(Fault::client(Reason::HeadersTooLarge, "The header fields are too large"));
     }
     Ok(())
@@ -119,7 +118,7 @@ fn host(shared: &Shared, head: &Parts) -> Result<String, Fault> {
         }
     };
     let host = text.trim_end_matches('.').to_ascii_lowercase();
-    let allowed = !shared.loopback.load(Ordering::Relaxed) || is_loopback_name(&host) || shared.routes.load().names_host(&host);
+    let allowed = !shared.loopback || is_loopback_name(&host) || shared.routes.load().names_host(&host);
     if allowed { Ok(host) } else { Err(Fault::client(Reason::Origin, "Host not allowed")) }
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use ringway_mcp::Method;
 
-use super::admit::Inbound;
+use super::admit::{Inbound, Verb};
 use super::route::LiveRoute;
 use super::session::Scope;
 use crate::fault::{Fault, Reason};
 use crate::reply::Era;
-use crate::telemetry::Record;
+use crate::telemetry::metrics::Operation;
+use crate::telemetry::record::Record;
 use crate::worker::Worker;
 
 /// A client connection.
@@ -39,8 +41,10 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn begin(worker: &Worker, conn: &Conn) -> Self {
+        let mut record = Record::start(&worker.shared.telemetry, Operation::Rpc(Method::Other));
+        record.set_client(conn.remote);
         Self {
-            record: Some(worker.shared.telemetry.record(conn.remote)),
+            record: Some(record),
             era: Era::Unknown,
             id: None,
             origin: None,
@@ -53,7 +57,14 @@ impl Exchange {
     /// # Errors
     /// The Origin is not one of the route's.
     pub(crate) fn routed(&mut self, route: &Arc<LiveRoute>, inbound: &Inbound<'_>) -> Result<(), Fault> {
-        self.note(|record| record.set_route(&route.metrics));
+        self.note(|record| {
+            record.set_route(&route.metrics);
+            match inbound.verb {
+                Verb::Get => record.set_operation(Operation::Get),
+                Verb::Delete => record.set_operation(Operation::Delete),
+                Verb::Post | Verb::Preflight => {}
+            }
+        });
         let Some(origin) = inbound.origin else { return Ok(()) };
         if !route.origins.allows(origin.as_bytes()) {
             return Err(Fault::client(Reason::Origin, "Origin not allowed"));
@@ -68,7 +79,7 @@ impl Exchange {
             Scope::Modern(modern) => self.note(|record| record.set_revision(modern.revision)),
             Scope::Session(session) => self.note(|record| {
                 record.set_revision(session.revision);
-                record.set_session(&session.key());
+                record.set_session(&session.token.key);
                 record.set_client_name(session.token.client_name.as_str());
             }),
             Scope::Handshake => {}

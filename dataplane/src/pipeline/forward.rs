@@ -4,6 +4,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod call;
+pub(crate) mod capabilities;
 pub(crate) mod client;
 pub(crate) mod discover;
 pub(crate) mod end;

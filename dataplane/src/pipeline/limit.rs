@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::drain::Inflight;
+use crate::drain::InFlight;
 use crate::fault::{Fault, Reason};
 use crate::worker::Worker;
 
 use super::authorize::Permit;
 use super::session::Scope;
-use crate::session::owner::SessionSlot;
+use crate::catalog::BackendList;
+use crate::session::bind::SharedFault;
+use crate::session::owner::{Enter, InUse};
+use crate::telemetry::labels::Limit;
+use crate::upstream::UpstreamSession;
 
 /// A place among the calls in flight. The drain waits for it.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _process: Inflight,
-    _session: Option<SessionSlot>,
+    _process: InFlight,
+    _session: Option<SessionPlace>,
 }
+
+type SessionPlace = InUse<UpstreamSession, Arc<BackendList>, SharedFault>;
 
 /// Takes a place.
 ///
@@ -24,12 +30,17 @@ pub(crate) struct Slot {
 pub(crate) fn take(worker: &Arc<Worker>, permit: &Permit) -> Result<Slot, Fault> {
     let shared = &worker.shared;
     let session = match &permit.scope {
-        Scope::Session(session) => Some(shared.owner.enter(&session.key(), shared.limits.session_inflight).ok_or_else(|| {
-            shared.telemetry.limit("session.inflight");
-            Fault::client(Reason::Rate, "Too many requests of this session are in flight")
-                .retry_after(std::time::Duration::from_secs(1))
-        })?),
+        Scope::Session(session) => match shared.owner.enter(session.key(), shared.limits.session_inflight) {
+            Enter::In(place) => Some(place),
+            // Freed between two stages: the session lives on without a place.
+            Enter::Gone => None,
+            Enter::Full => {
+                shared.limit(Limit::InflightSession);
+                return Err(Fault::client(Reason::Rate, "Too many requests of this session are in flight")
+                    .retry_after(std::time::Duration::from_secs(1)));
+            }
+        },
         Scope::Modern(_) | Scope::Handshake => None,
     };
-    Ok(Slot { _process: shared.drain.inflight(), _session: session })
+    Ok(Slot { _process: shared.drain.enter(), _session: session })
 }

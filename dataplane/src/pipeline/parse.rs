@@ -16,6 +16,8 @@ use super::admit::Inbound;
 use super::exchange::Exchange;
 use crate::fault::{Fault, Reason};
 use crate::reply::Era;
+use crate::telemetry::labels::Limit;
+use crate::telemetry::metrics::Operation;
 use crate::worker::Shared;
 
 /// A scanned message of a known era.
@@ -65,7 +67,7 @@ pub(crate) async fn message(
     exchange.id = envelope.id.filter(|_| envelope.kind == Kind::Request).map(|id| body.slice(id.span.range()));
     let method = envelope.known_method().unwrap_or(Method::Other);
     exchange.note(|record| {
-        record.set_method(method);
+        record.set_operation(Operation::Rpc(method));
         record.add_bytes_in(body.len());
     });
     let claim = era::claim(&envelope, &body, inbound.headers);
@@ -139,7 +141,7 @@ fn refused(shared: &Shared, error: &ScanError, body: &Bytes, exchange: &mut Exch
         Class::Request => Reason::Request,
         Class::Params => Reason::Params,
         Class::TooBig => {
-            shared.telemetry.limit("json");
+            shared.limit(Limit::JsonNodes);
             Reason::TooLarge
         }
     };

@@ -26,7 +26,7 @@ pub(crate) fn finish(outcome: Result<Reply, Fault>, mut exchange: Exchange) -> R
     let mut response = match outcome {
         Ok(reply) => reply.into_response(),
         Err(fault) => {
-            exchange.note(|record| record.set_fault(&fault, reply::error_code(fault.reason)));
+            exchange.note(|record| record.fail(&fault, Some(reply::error_code(fault.reason))));
             reply::fault(&fault, exchange.era, exchange.id.as_deref(), exchange.allow)
         }
     };

@@ -11,7 +11,7 @@ use ringway_snapshot::{BackendKey, Snapshot};
 use super::admit::Inbound;
 use crate::fault::{Fault, Reason};
 use crate::state::route::CompiledRoute;
-use crate::telemetry::{RouteMetrics, Telemetry};
+use crate::telemetry::metrics::{BackendMetrics, Metrics, RouteMetrics};
 use crate::upstream::Server;
 use origins::Origins;
 
@@ -24,6 +24,8 @@ pub(crate) struct LiveRoute {
     pub(crate) bound: Arc<Bound>,
     pub(crate) origins: Origins,
     pub(crate) metrics: Arc<RouteMetrics>,
+    /// By section.
+    pub(crate) backend_metrics: Vec<Arc<BackendMetrics>>,
 }
 
 /// Every route of one configuration.
@@ -50,7 +52,7 @@ impl LiveRoute {
 
 impl RouteTable {
     /// Compiles a snapshot. What did not change keeps its servers, and so its connections, processes and probes.
-    pub(crate) fn new(snapshot: &Snapshot, previous: &Self, telemetry: &Telemetry) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, previous: &Self, metrics: &Arc<Metrics>) -> Self {
         let servers: HashMap<_, _, _> = snapshot
             .backends
             .values()
@@ -64,7 +66,8 @@ impl RouteTable {
             let live = previous.unchanged(spec, &servers).unwrap_or_else(|| {
                 Arc::new(LiveRoute {
                     origins: Origins::new(&spec.allowed_origins),
-                    metrics: telemetry.route(&spec.name.to_string()),
+                    metrics: metrics.route(&spec.name.to_string()),
+                    backend_metrics: spec.backends.iter().map(|b| metrics.backend(&b.backend.to_string())).collect(),
                     bound: Arc::new(Bound { compiled: CompiledRoute::new(Arc::clone(spec)), servers }),
                 })
             });
@@ -77,6 +80,10 @@ impl RouteTable {
         let old = self.by_path.get(&spec.path)?.iter().find(|r| r.rules().spec == *spec)?;
         let same = old.bound.servers.len() == servers.len() && old.bound.servers.iter().zip(servers).all(|(a, b)| Arc::ptr_eq(a, b));
         same.then(|| Arc::clone(old))
+    }
+
+    pub(crate) fn server(&self, backend: BackendKey) -> Option<&Arc<Server>> {
+        self.servers.get(&backend)
     }
 
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {

@@ -13,8 +13,10 @@ use super::route::LiveRoute;
 use crate::clock;
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
-use crate::session::Session;
-use crate::worker::Shared;
+use crate::session::owner::{Facts, Touch};
+use crate::session::{Session, SessionKey};
+use crate::telemetry::labels::SessionEvent;
+use crate::worker::Worker;
 
 /// What a message belongs to.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(crate) struct Modern {
 /// # Errors
 /// A legacy message without a session id (400), or with one that is not good here (404).
 pub(crate) fn of_message(
-    shared: &Shared,
+    worker: &Arc<Worker>,
     route: &LiveRoute,
     inbound: &Inbound<'_>,
     caller: &Caller,
@@ -54,7 +56,7 @@ pub(crate) fn of_message(
             }
             Ok(Scope::Handshake)
         }
-        Claim::Legacy => open(shared, route, inbound, caller).map(|session| Scope::Session(Arc::new(session))),
+        Claim::Legacy => open(worker, route, inbound, caller).map(|session| Scope::Session(Arc::new(session))),
     }
 }
 
@@ -62,15 +64,15 @@ pub(crate) fn of_message(
 ///
 /// # Errors
 /// Without a session id there is no stream here (405, as for clients that probe); else as for a message.
-pub(crate) fn of_stream(shared: &Shared, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Caller) -> Result<Arc<Session>, Fault> {
+pub(crate) fn of_stream(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Caller) -> Result<Arc<Session>, Fault> {
     let modern = inbound.headers.get(PROTOCOL_VERSION).and_then(|v| Revision::parse(v.as_bytes())).is_some_and(Revision::is_modern);
     if modern || !inbound.headers.contains_key(SESSION_ID) {
         return Err(Fault::client(Reason::HttpMethod, "Only POST is served without a session"));
     }
-    open(shared, route, inbound, caller).map(Arc::new)
+    open(worker, route, inbound, caller).map(Arc::new)
 }
 
-fn open(shared: &Shared, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Caller) -> Result<Session, Fault> {
+fn open(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Caller) -> Result<Session, Fault> {
     if let Some(version) = inbound.headers.get(PROTOCOL_VERSION)
         && Revision::parse(version.as_bytes()).is_none_or(Revision::is_modern)
     {
@@ -79,12 +81,34 @@ fn open(shared: &Shared, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Call
     let id = inbound.headers.get(SESSION_ID).ok_or_else(|| Fault::client(Reason::Request, "Mcp-Session-Id header is required"))?;
     let text = id.to_str().map_err(|_| lost())?;
     let bound = Bound { route: &route.rules().label, principal: &caller.principal };
-    let session = Session::open(&shared.keyring, text, bound, clock::unix_seconds()).map_err(|_| lost())?;
-    let now = clock::unix_millis();
-    if shared.owner.touch(&session.key(), session.token.expires_at.saturating_mul(1_000), now).revoked {
-        return Err(lost());
-    }
+    let session = Session::open(&worker.shared.keyring, text, bound, clock::unix_seconds()).map_err(|_| unknown(worker))?;
+    touch(worker, route, session.key(), session.token.expires_at)?;
     Ok(session)
+}
+
+/// Notes a use of a session; its record is made at the first one, here or on the process that took over.
+///
+/// # Errors
+/// Revoked; no room for a record.
+pub(crate) fn touch(worker: &Arc<Worker>, route: &LiveRoute, key: SessionKey, expires_seconds: u64) -> Result<(), Fault> {
+    let idle = route.rules().spec.sessions.idle_timeout.as_secs();
+    // Records are swept by the idle time of their route: that is what groups them.
+    let facts = Facts { expires_at: expires_seconds.saturating_mul(1_000), group: u32::try_from(idle).unwrap_or(u32::MAX) };
+    match worker.shared.owner.touch(key, facts, clock::unix_millis()) {
+        Touch::Known | Touch::Created { evicted: None } => Ok(()),
+        Touch::Created { evicted: Some(freed) } => {
+            worker.end_freed(freed);
+            Ok(())
+        }
+        Touch::Revoked => Err(unknown(worker)),
+        Touch::Busy => Err(Fault::new(crate::fault::Source::Gateway, Reason::Busy, "Too many sessions")
+            .retry_after(std::time::Duration::from_secs(1))),
+    }
+}
+
+fn unknown(worker: &Worker) -> Fault {
+    worker.shared.telemetry.metrics.session(SessionEvent::Unknown);
+    lost()
 }
 
 /// Forged, expired, revoked or foreign: the same bytes.

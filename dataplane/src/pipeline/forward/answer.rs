@@ -13,6 +13,7 @@ use crate::peer::{Address, Message as Mail};
 use crate::reply::Reply;
 use crate::session::{Session, SessionKey};
 use crate::upstream::{self, Outgoing};
+use crate::telemetry::labels::TaskName;
 use crate::worker::Worker;
 
 /// Sends an answer on its way. One that nobody waits for any more is taken and dropped: clients answer late, and some
@@ -35,7 +36,7 @@ pub(crate) async fn deliver(worker: &Arc<Worker>, session: &Session, message: &M
 pub(crate) fn take(worker: &Arc<Worker>, number: u64, session: SessionKey, body: Bytes) {
     let Some(ask) = worker.asks.take(number, session) else { return };
     let worker = Arc::clone(worker);
-    crate::tasks::spawn("answer", async move {
+    worker.clone().spawn(TaskName::Call, async move {
         // Scanned before it travelled; the id is where it was.
         let Ok(envelope) = scan::scan(&body, &worker.shared.limits.message) else { return };
         let Some(id) = envelope.id else { return };

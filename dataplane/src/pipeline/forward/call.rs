@@ -24,7 +24,8 @@ use super::{relay, rewrite};
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::telemetry::Record;
+use crate::telemetry::labels::TaskName;
+use crate::telemetry::record::{Record, Target as Subjects};
 use crate::upstream::Server;
 use crate::worker::Worker;
 
@@ -71,7 +72,10 @@ pub(crate) async fn start(
         Scope::Handshake => return Err(Fault::internal("A call during the handshake")),
     };
     let mut record = exchange.record.take().ok_or_else(|| Fault::internal("A request without a record"))?;
-    record.set_backend(&server.backend.name);
+    if let Some(metrics) = route.backend_metrics.get(section) {
+        record.set_backend(metrics);
+    }
+    name(&mut record, message, subject);
     let headers = match check_and_make_headers(worker, route, section, subject, target) {
         Ok(headers) => headers,
         Err(fault) => {
@@ -96,13 +100,23 @@ pub(crate) async fn start(
         record,
         _slot: slot,
     };
-    run(call, message.accepts_events).await
+    run(worker, call, message.accepts_events).await
 }
 
-async fn run(call: Call, accepts_events: bool) -> Result<Reply, Fault> {
+/// The visible name of what is called, for log and labels.
+fn name(record: &mut Record, message: &Message, subject: &Subject) {
+    let Some(text) = rewrite::subject_of(message, subject.kind).map(|s| s.text(&message.body)) else { return };
+    match (subject.kind, message.method) {
+        (SubjectKind::Uri | SubjectKind::RefUri, _) => record.set_resource(&text),
+        (_, Method::ToolsCall) => record.set_name(Subjects::Tool, &text, false),
+        _ => record.set_name(Subjects::Prompt, &text, false),
+    }
+}
+
+async fn run(worker: &Worker, call: Call, accepts_events: bool) -> Result<Reply, Fault> {
     let (head, reply) = oneshot::channel();
     let client = Client::Waiting { head, accepts_events };
-    crate::tasks::spawn("call", relay::drive(call, client));
+    worker.spawn(TaskName::Call, relay::drive(call, client));
     // The task answers on every way out but a panic.
     reply.await.unwrap_or_else(|_| Err(Fault::internal("The call failed").executed(Executed::Unknown)))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringway_mcp::Revision;
+use ringway_mcp::{Revision, value};
 use ringway_mcp::scan::{self, ResultKey};
 use ringway_mcp::splice::{Edits, write_json_string};
 
@@ -15,7 +15,8 @@ use super::super::authorize::Permit;
 use super::super::parse::unsupported;
 use super::super::pick;
 use super::super::route::LiveRoute;
-use crate::catalog::Hello;
+use super::capabilities::Union;
+use crate::catalog::{Hello, Presence};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::worker::Worker;
@@ -34,11 +35,11 @@ pub(crate) async fn answer(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit:
     let viewer = pick::viewer(&permit.scope);
     let catalog = &worker.shared.catalog;
     let mut hello = catalog.hello(&route.bound, &viewer, SOON).await;
-    if !hello.any_known() {
+    if !any_known(&hello) {
         hello = catalog.hello(&route.bound, &viewer, worker.shared.limits.backend_wait).await;
     }
-    if !hello.any_known() {
-        if hello.any_other_era() {
+    if !any_known(&hello) {
+        if any_other_era(&hello) {
             let legacy = [Revision::V2025_11_25, Revision::V2025_06_18, Revision::V2025_03_26];
             return Err(unsupported(Revision::V2026_07_28.as_str(), &legacy));
         }
@@ -51,13 +52,31 @@ pub(crate) async fn answer(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit:
     Ok(super::result(id, result))
 }
 
+/// Some backend answered in the modern era, now or before.
+fn any_known(hello: &Hello) -> bool {
+    hello.sections.iter().any(|s| s.facts.is_some())
+}
+
+fn any_other_era(hello: &Hello) -> bool {
+    hello.sections.iter().any(|s| s.state == Presence::OtherEra)
+}
+
+fn any_dual_era(hello: &Hello) -> bool {
+    hello.sections.iter().filter_map(|s| s.facts.as_deref()).any(|facts| {
+        let data = &facts.message;
+        let versions = scan::scan(data, &scan::Limits::default()).ok().and_then(|e| e.result).and_then(|r| r.supported_versions);
+        let named = versions.into_iter().flat_map(|list| value::elements(data, list)).filter_map(|v| value::string(data, v));
+        named.into_iter().any(|s| Revision::parse(s.text(data).as_bytes()).is_some_and(|r| !r.is_modern()))
+    })
+}
+
 fn versions(hello: &Hello) -> &'static str {
-    if hello.any_other_era() || hello.any_dual_era() { VERSIONS } else { MODERN_ONLY }
+    if any_other_era(hello) || any_dual_era(hello) { VERSIONS } else { MODERN_ONLY }
 }
 
 /// One backend: its own words, but the versions are the gateway's.
 fn own_answer(route: &LiveRoute, hello: &Hello) -> Result<Bytes, Fault> {
-    let facts = hello.sections.iter().flatten().next().ok_or_else(|| Fault::internal("No backend"))?;
+    let facts = hello.sections.iter().find_map(|s| s.facts.as_deref()).ok_or_else(|| Fault::internal("No backend"))?;
     let data = &facts.message;
     let envelope = scan::scan(data, &scan::Limits::default()).map_err(|error| Fault::internal("A kept answer is broken").caused_by(error))?;
     let result = envelope.result.as_ref().ok_or_else(|| Fault::internal("A kept answer is an error"))?;
@@ -81,7 +100,7 @@ fn compose(route: &LiveRoute, hello: &Hello) -> Bytes {
     out.extend_from_slice(br#"{"resultType":"complete","supportedVersions":"#);
     out.extend_from_slice(versions(hello).as_bytes());
     out.extend_from_slice(br#","capabilities":"#);
-    out.extend_from_slice(hello.capabilities().to_modern_json().as_bytes());
+    out.extend_from_slice(Union::of(hello).to_json(Revision::V2026_07_28).as_bytes());
     if let Some(instructions) = &route.rules().spec.instructions {
         out.extend_from_slice(br#","instructions":"#);
         write_json_string(&mut out, instructions);

@@ -11,6 +11,7 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::session::bind::Binder;
 use crate::upstream::{self, Server, UpstreamSession};
+use crate::telemetry::labels::TaskName;
 use crate::worker::Worker;
 
 /// Ends a session. The upstream sessions end in the background: a slow backend is no reason for the client to wait.
@@ -27,13 +28,16 @@ pub(crate) async fn session(worker: &Arc<Worker>, route: &Arc<LiveRoute>, sessio
         })
         .collect();
     let expires = session.token.expires_at.saturating_mul(1_000);
-    shared.owner.tombstone(&key, expires);
-    if let Some(tombstones) = &shared.tombstones {
-        tombstones.append(key, session.token.expires_at);
+    // What it was bound to was collected above, the sealed binding included.
+    let freed = shared.owner.tombstone(key, expires);
+    if let (true, Some(journal)) = (freed.new, &shared.journal)
+        && let Err(error) = journal.append(key, expires).await
+    {
+        tracing::error!(%error, "a deleted session is not on disk: it would live again after a restart");
     }
-    shared.mailboxes.broadcast(|| Mail::EndStream { session: key, keep: None }).await;
+    shared.mailboxes.broadcast(|| Mail::EndStream { session: key }).await;
     let worker = Arc::clone(worker);
-    crate::tasks::spawn("end_session", async move {
+    worker.clone().spawn(TaskName::EndSession, async move {
         for (server, upstream) in bound {
             upstream::end_session(&worker.pool, &server, &upstream).await;
         }

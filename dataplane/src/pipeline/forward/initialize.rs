@@ -17,11 +17,14 @@ use ringway_seal::{Binding, Bound, Label, SessionToken};
 use super::super::authorize::Permit;
 use super::super::exchange::Exchange;
 use super::super::route::LiveRoute;
+use super::super::session;
+use super::capabilities::Union;
 use crate::catalog::Viewer;
 use crate::clock;
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::{Chunks, Reply};
-use crate::session::revision_code;
+use crate::session::owner::bind::Begin;
+use crate::session::{SessionKey, revision_code};
 use crate::upstream::{self, Established, Hello, Server};
 use crate::worker::Worker;
 
@@ -34,7 +37,8 @@ pub(crate) async fn open(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &
     let params = message.envelope.params.as_ref().filter(|p| p.is_object).ok_or_else(|| invalid("params"))?;
     let asked = params.protocol_version.ok_or_else(|| invalid("params.protocolVersion"))?.text(&message.body).into_owned();
     let id = message.id().ok_or_else(|| Fault::internal("A request without an id"))?;
-    let mut token = token(worker, route, &message.body, params);
+    let mut token = token(route, &message.body, params)?;
+    session::touch(worker, route, SessionKey(token.key), token.expires_at)?;
     let body: Chunks = match route.rules().sole() {
         Some(section) => {
             let server = route.server(section.index)?;
@@ -42,7 +46,7 @@ pub(crate) async fn open(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &
             let made = upstream::initialize(&worker.pool, server, &Hello::Raw(message.body.clone())).await?;
             let (revision, body) = answer_of(route, &id, &made)?;
             token.revision = revision_code(revision);
-            bind(worker, server, &mut token, made);
+            bind(worker, server, &mut token, made)?;
             body.into()
         }
         None => {
@@ -58,36 +62,35 @@ pub(crate) async fn open(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &
         .keyring
         .seal_session(&token, bound)
         .map_err(|error| Fault::upstream(Reason::UpstreamBad, "The backend's session id is too long").caused_by(error))?;
-    let now = clock::unix_millis();
-    if !worker.shared.owner.create(&token.key, token.expires_at.saturating_mul(1_000), now) {
-        worker.shared.telemetry.limit("sessions");
-        return Err(Fault::new(crate::fault::Source::Gateway, Reason::Busy, "Too many sessions").retry_after(std::time::Duration::from_secs(1)));
-    }
     exchange.note(|record| record.set_session(&token.key));
     let session = HeaderValue::from_str(&sealed).map_err(|error| Fault::internal("The session id is no header").caused_by(error))?;
     Ok(Reply::Json { status: StatusCode::OK, body, session: Some(session) })
 }
 
-fn token(worker: &Worker, route: &LiveRoute, body: &[u8], params: &Params) -> SessionToken {
+fn token(route: &LiveRoute, body: &[u8], params: &Params) -> Result<SessionToken, Fault> {
     let info = params.client_info;
     let text = |s: Option<scan::Str>| s.map(|s| s.text(body).into_owned()).unwrap_or_default();
     let capabilities = params.capabilities.map_or(ClientCapabilities(0), |span| ClientCapabilities::from_json(body, span));
-    SessionToken {
-        key: worker.shared.owner.new_key(),
+    let mut key = [0; 16];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| Fault::internal("No randomness"))?;
+    Ok(SessionToken {
+        key,
         expires_at: clock::unix_seconds() + route.rules().spec.sessions.max_lifetime.as_secs(),
         revision: 0,
         capabilities: capabilities.0,
         client_name: Label::cut(&text(info.and_then(|i| i.name))),
         client_version: Label::cut(&text(info.and_then(|i| i.version))),
         bindings: Vec::new(),
-    }
+    })
 }
 
 /// What stands in the id; a child process cannot, so it stands in the record.
-fn bind(worker: &Worker, server: &Arc<Server>, token: &mut SessionToken, made: Established) {
+fn bind(worker: &Worker, server: &Arc<Server>, token: &mut SessionToken, made: Established) -> Result<(), Fault> {
     if made.session.process.is_some() {
-        worker.shared.owner.bind_first(&token.key, server.backend.key, made.session);
-        return;
+        return match worker.shared.owner.begin_bind(SessionKey(token.key), server.backend.key, None) {
+            Begin::Lease(lease) => lease.commit(made.session).map(drop).map_err(|_| Fault::internal("The session is gone")),
+            Begin::Bound(..) | Begin::Wait(_) | Begin::Gone => Err(Fault::internal("A new session was bound already")),
+        };
     }
     token.bindings.push(Binding {
         backend: server.backend.key.0,
@@ -96,6 +99,7 @@ fn bind(worker: &Worker, server: &Arc<Server>, token: &mut SessionToken, made: E
         endpoint: made.session.endpoint,
         server_capabilities: 0,
     });
+    Ok(())
 }
 
 /// The backend's own answer, without what is not served here, and with the route's instructions where it has some.
@@ -150,7 +154,7 @@ async fn compose(worker: &Worker, route: &LiveRoute, id: &[u8], revision: Revisi
     out.extend_from_slice(br#","result":{"protocolVersion":""#);
     out.extend_from_slice(revision.as_str().as_bytes());
     out.extend_from_slice(br#"","capabilities":"#);
-    out.extend_from_slice(hello.capabilities().to_legacy_json(revision).as_bytes());
+    out.extend_from_slice(Union::of(&hello).to_json(revision).as_bytes());
     out.extend_from_slice(br#","serverInfo":{"name":"ringway","title":"#);
     write_json_string(&mut out, &route.rules().spec.name.name);
     out.extend_from_slice(concat!(r#","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#).as_bytes());

@@ -14,11 +14,9 @@ use super::super::session::Scope;
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::session::bind::Binder;
+use crate::session::owner::LogLevel;
 use crate::upstream::{self, Answer, Outgoing};
 use crate::worker::Worker;
-
-/// The levels of RFC 5424 that MCP names.
-const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// Sets the level of a session.
 ///
@@ -27,10 +25,10 @@ const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "criti
 pub(crate) async fn set(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &Permit, id: &[u8]) -> Result<Reply, Fault> {
     let message = &permit.message;
     let level = message.envelope.params.as_ref().and_then(|p| p.level).map(|l| l.text(&message.body)).unwrap_or_default();
-    let known = LEVELS.iter().find(|known| **known == level);
+    let known = LogLevel::parse(level.as_bytes());
     let known = known.ok_or_else(|| Fault::client(Reason::Params, "Invalid params: unknown log level"))?;
     let Scope::Session(session) = &permit.scope else { return Err(Fault::client(Reason::Method, "Method not found")) };
-    worker.shared.owner.set_log_level(&session.key(), known);
+    worker.shared.owner.set_log_level(session.key(), known);
     let bound: Vec<_> = route
         .bound
         .servers

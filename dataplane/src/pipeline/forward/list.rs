@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ringway_snapshot::BackendKey;
 
 use super::super::authorize::Permit;
 use super::super::pick;
 use super::super::route::LiveRoute;
 use super::super::session::Scope;
-use crate::catalog::{ListKind, OwnList, read_list};
+use super::capabilities::owned;
+use crate::catalog::{BackendList, ListKind, OwnList, read_list};
 use crate::fault::Fault;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::session::bind::Binder;
+use crate::session::owner::OwnList as State;
 use crate::worker::Worker;
 
 /// One page of a list.
@@ -39,18 +42,42 @@ pub(crate) async fn page(
 
 /// The lists that this session sees differently from its viewer, read again where they changed.
 async fn own_lists(worker: &Arc<Worker>, route: &LiveRoute, session: &Session, kind: ListKind) -> Vec<OwnList> {
-    let shared = &worker.shared;
+    let owner = &worker.shared.owner;
     let mut own = Vec::new();
-    for backend in shared.owner.changed_lists(&session.key(), kind.index()) {
-        let Some(section) = route.rules().section_of(backend) else { continue };
-        let Some(server) = route.bound.servers.get(section.index) else { continue };
-        let binder = Binder { owner: &shared.owner, pool: &worker.pool, server };
-        let Some(bound) = binder.known(session) else { continue };
-        match read_list(&worker.pool, server, &bound.upstream, kind).await {
-            Ok(list) => own.push(OwnList { key: backend, kind, list }),
-            // The viewer's list is the next best answer.
-            Err(error) => tracing::debug!(backend = %server.backend.name, %error, "a session's own list could not be read"),
-        }
+    for (backend, state) in owner.own_lists(session.key(), owned(kind)) {
+        let list = match state {
+            State::Shared => continue,
+            State::Kept(list) => list,
+            State::Dirty(version) => match read(worker, route, session, backend, kind).await {
+                Some(list) => {
+                    owner.keep_list(session.key(), backend, owned(kind), version, Arc::clone(&list));
+                    list
+                }
+                // The viewer's list is the next best answer.
+                None => continue,
+            },
+        };
+        own.push(OwnList { key: backend, kind, list });
     }
     own
+}
+
+async fn read(
+    worker: &Arc<Worker>,
+    route: &LiveRoute,
+    session: &Session,
+    backend: BackendKey,
+    kind: ListKind,
+) -> Option<Arc<BackendList>> {
+    let section = route.rules().section_of(backend)?;
+    let server = route.bound.servers.get(section.index)?;
+    let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server };
+    let bound = binder.known(session)?;
+    match read_list(&worker.pool, server, &bound.upstream, kind).await {
+        Ok(list) => Some(list),
+        Err(error) => {
+            tracing::debug!(backend = %server.backend.name, %error, "a session's own list could not be read");
+            None
+        }
+    }
 }

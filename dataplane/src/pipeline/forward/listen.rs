@@ -5,6 +5,7 @@
 
 mod upstream_listen;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,13 +21,14 @@ use super::super::limit::Slot;
 use super::super::pick;
 use super::super::route::LiveRoute;
 use super::client::{Client, Patience};
-use super::stream::{StreamPlace, jittered};
-use crate::catalog::{Changes, ListKind};
+use super::capabilities::change_notification;
+use super::stream::{StreamPlace, jittered, next_change};
+use crate::catalog::{Changes, KindSet, ListKind};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
-use crate::tasks::{self, AbortOnDrop};
-use crate::telemetry::Record;
-use crate::worker::Worker;
+use crate::telemetry::labels::TaskName;
+use crate::telemetry::record::Record;
+use crate::worker::{Task, Worker};
 use upstream_listen::{Heard, Subscription};
 
 /// Resources that one `listen` may name.
@@ -45,7 +47,7 @@ struct Listening {
     client: Client,
     id: Bytes,
     filter: Filter,
-    _readers: Vec<AbortOnDrop>,
+    _readers: Vec<Task>,
     _place: StreamPlace,
     _slot: Slot,
     _record: Option<Record>,
@@ -72,7 +74,7 @@ pub(crate) async fn open(
     let subscriptions = upstream_listen::subscriptions(worker, route, permit, &id, &filter.uris).await;
     let changes = worker.shared.catalog.changes(&route.bound, &pick::viewer(&permit.scope));
     let expected = subscriptions.len();
-    let readers = subscriptions.into_iter().map(|s: Subscription| AbortOnDrop::new(tasks::spawn("listen", s.run(heard.clone())))).collect();
+    let readers = subscriptions.into_iter().map(|s: Subscription| worker.spawn_owned(TaskName::UpstreamStream, s.run(heard.clone()))).collect();
     let (sender, events) = mpsc::channel(worker.shared.limits.stream_events.max(1));
     let listening = Listening {
         worker: Arc::clone(worker),
@@ -84,7 +86,7 @@ pub(crate) async fn open(
         _slot: slot,
         _record: exchange.record.take(),
     };
-    tasks::spawn("listen_stream", listening.run(expected, hears, changes));
+    worker.spawn(TaskName::ClientStream, listening.run(expected, hears, changes));
     Ok(Reply::Events(events))
 }
 
@@ -133,7 +135,7 @@ impl Listening {
                 () = self.client.closed() => return,
                 () = shared.drain.begun() => break,
                 Some(heard) = hears.recv() => self.pass_on(heard).await,
-                kinds = changes.next() => self.announce(&kinds).await,
+                kinds = next_change(&mut changes) => self.announce(kinds).await,
                 () = tokio::time::sleep(shared.limits.stream_keepalive) => self.client.comment(self.patience()).await,
                 () = tokio::time::sleep_until(ends) => break,
             }
@@ -198,11 +200,9 @@ impl Listening {
         }
     }
 
-    async fn announce(&mut self, kinds: &[ListKind]) {
-        for kind in kinds {
-            // Templates change with resources: one notification tells of both.
-            let wanted = if *kind == ListKind::Templates { ListKind::Resources } else { *kind };
-            let Some(method) = wanted.change_notification().filter(|_| self.filter.lists.contains(&wanted)) else { continue };
+    async fn announce(&mut self, kinds: KindSet) {
+        let wanted: Vec<_> = self.filter.lists.iter().map(|kind| change_notification(*kind)).collect();
+        for method in kinds.iter().map(change_notification).filter(|m| wanted.contains(m)).collect::<BTreeSet<_>>() {
             let mut out = format!(r#"{{"jsonrpc":"2.0","method":"{}","params":{{"#, method.as_str()).into_bytes();
             self.write_subscription(&mut out);
             out.extend_from_slice(b"}}");

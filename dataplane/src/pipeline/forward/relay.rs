@@ -13,12 +13,14 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::client::{Client, Patience};
 use super::side::Side;
+use super::capabilities::{changed_list, owned};
 use super::{answer, rewrite};
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::Era;
 use crate::session::asks::Ask;
-use crate::session::bind::{Binder, Bound};
+use crate::session::bind::{Binder, Bound, Stale};
 use crate::upstream::{self, Answer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
+use crate::telemetry::labels::Outcome;
 use crate::worker::CallGuard;
 
 /// What a cancelled call may still take to end in an orderly way.
@@ -56,11 +58,11 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
         }
         Ok(End::Over(reason)) => {
             let fault = Fault::client(reason, "The call was cancelled").executed(Executed::Unknown);
-            call.record.set_fault(&fault, crate::reply::error_code(reason));
+            call.record.fail(&fault, Some(crate::reply::error_code(reason)));
             client.fail(fault, call.era(), &call.id, patience).await;
         }
         Err(fault) => {
-            call.record.set_fault(&fault, crate::reply::error_code(fault.reason));
+            call.record.fail(&fault, Some(crate::reply::error_code(fault.reason)));
             client.fail(fault, call.era(), &call.id, patience).await;
         }
     }
@@ -69,9 +71,9 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
 async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Result<End, Fault> {
     let Some(session) = call.session.clone() else {
         modern_era(call).await?;
-        let sent = Instant::now();
+        let sent = std::time::Instant::now();
         let answer = first_answer(call, client, ties, None).await;
-        call.record.add_upstream(sent.elapsed());
+        call.record.waited(sent.elapsed());
         return match answer? {
             Some(answer) => settle(call, client, ties, answer, None).await,
             None => Ok(End::Over(Reason::Cancelled)),
@@ -83,19 +85,18 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
     let mut bound = call.bind(None).await?;
     let mut again = true;
     loop {
-        if session.capabilities.asks() && ties.side.is_none() && call.worker.shared.owner.holder(&session.key()).is_none() {
+        if session.capabilities.asks() && ties.side.is_none() && call.worker.shared.owner.holder(session.key()).is_none() {
             ties.side = Some(Side::open(&call.worker, &call.server, &bound.upstream).await);
         }
-        let sent = Instant::now();
+        let sent = std::time::Instant::now();
         let answer = first_answer(call, client, ties, Some(&bound.upstream)).await;
-        call.record.add_upstream(sent.elapsed());
+        call.record.waited(sent.elapsed());
         match answer {
             // The backend forgot the session: made anew once, by one of all the calls that wait, and sent again.
             Ok(Some(Answer::Refused(Refusal { session_lost: true, .. }))) | Err(UpstreamError::SessionLost) if again => {
                 again = false;
                 ties.side = None;
-                bound = call.bind(Some(bound.seq)).await?;
-                call.record.add_attempt();
+                bound = call.bind(Some(Stale(bound.seq))).await?;
             }
             Ok(Some(answer)) => return settle(call, client, ties, answer, Some(&bound.upstream)).await,
             Ok(None) => return Ok(End::Over(Reason::Cancelled)),
@@ -108,11 +109,11 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
 async fn modern_era(call: &Call) -> Result<(), Fault> {
     let other = || Fault::upstream(Reason::UpstreamEra, "The backend does not serve this protocol version");
     match call.server.era().modern {
-        upstream::Known::Yes => Ok(()),
-        upstream::Known::No => Err(other()),
-        upstream::Known::Unknown => {
+        upstream::Knowledge::Known => Ok(()),
+        upstream::Knowledge::No => Err(other()),
+        upstream::Knowledge::Unknown => {
             upstream::discover(&call.worker.pool, &call.server, ringway_mcp::capability::ClientCapabilities(0)).await?;
-            if call.server.era().modern == upstream::Known::Yes { Ok(()) } else { Err(other()) }
+            if call.server.era().modern == upstream::Knowledge::Known { Ok(()) } else { Err(other()) }
         }
     }
 }
@@ -260,17 +261,17 @@ impl Call {
         matches!(self.method, Method::PromptsGet | Method::ResourcesRead | Method::CompletionComplete)
     }
 
-    async fn bind(&self, stale: Option<u64>) -> Result<Bound, Fault> {
+    async fn bind(&self, stale: Option<Stale>) -> Result<Bound, Fault> {
         let session = self.session.as_ref().ok_or_else(|| Fault::internal("A modern call binds nothing"))?;
         let shared = &self.worker.shared;
         let binder = Binder { owner: &shared.owner, pool: &self.worker.pool, server: &self.server };
         let bound = binder.bind(session, stale).await?;
         if bound.fresh
-            && let Some(holder) = shared.owner.holder(&session.key())
+            && let Some(holder) = shared.owner.holder(session.key())
         {
             let backend = self.server.backend.key;
             let mail = crate::peer::Message::Bound { session: session.key(), backend };
-            shared.mailboxes.send(holder.worker, mail).await;
+            shared.mailboxes.send(u16::try_from(holder.worker).unwrap_or(u16::MAX), mail).await;
         }
         Ok(bound)
     }
@@ -318,8 +319,8 @@ impl Call {
         use ringway_mcp::Method;
         let method = envelope.known_method().unwrap_or(Method::Other);
         if let Some(session) = &self.session {
-            if let Some(kind) = crate::catalog::ListKind::of_change(method) {
-                self.worker.shared.owner.mark_list_changed(&session.key(), self.server.backend.key, kind.index());
+            if let Some(kind) = changed_list(method) {
+                self.worker.shared.owner.mark_list_changed(session.key(), self.server.backend.key, owned(kind));
             }
             if method == Method::Cancelled {
                 self.withdraw(client, ties, data, envelope).await;
@@ -386,8 +387,11 @@ impl Call {
             return Err(Fault::upstream(Reason::UpstreamBad, "The backend answered another request").executed(Executed::Unknown));
         }
         let section = self.route.rules().sections.get(self.section).ok_or_else(|| Fault::internal("The route changed"))?;
+        match &envelope.error {
+            Some(error) => self.record.rpc_error(error.code.unwrap_or_default()),
+            None => self.record.succeed(outcome_of(data, envelope)),
+        }
         let data = rewrite::answer(self.method, section, &self.id, data, envelope)?;
-        self.record.set_answer(envelope, &data);
         Ok(End::Answered(data, status))
     }
 
@@ -407,13 +411,25 @@ impl Call {
         if matches!(refusal.status, 401 | 403) {
             return Err(Fault::upstream(Reason::UpstreamBad, "The backend did not accept the gateway's credentials"));
         }
-        let data = refusal.message.ok_or_else(bad)?;
+        let error = refusal.message.ok_or_else(bad)?;
+        let data = Bytes::from([br#"{"jsonrpc":"2.0","id":"#.as_slice(), &self.id, br#","error":"#, &error, b"}"].concat());
         let envelope = self.scan(&data).map_err(|_| bad())?;
         let status = match (self.session.is_none(), refusal.status) {
             (true, 400..=499) => StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::OK),
             _ => StatusCode::OK,
         };
         self.final_answer(&data, &envelope, status)
+    }
+}
+
+fn outcome_of(data: &[u8], envelope: &Envelope) -> Outcome {
+    let Some(result) = &envelope.result else { return Outcome::Ok };
+    if result.is_error {
+        Outcome::ToolError
+    } else if result.result_type.is_some_and(|kind| kind.is(data, "input_required")) {
+        Outcome::InputRequired
+    } else {
+        Outcome::Ok
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::tasks::{self, AbortOnDrop};
 use crate::upstream::{self, Incoming, Server, UpstreamError, UpstreamSession};
-use crate::worker::Worker;
+use crate::telemetry::labels::TaskName;
+use crate::worker::{Task, Worker};
 
 /// How long a call waits for the stream to stand before it goes out: a server that asks at once must find it, and one
 /// that flushes no head before its first event must not be waited for.
@@ -22,7 +22,7 @@ const TAKEN: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Side {
     messages: mpsc::Receiver<Incoming>,
-    _task: AbortOnDrop,
+    _task: Task,
 }
 
 // === impl Side ===
@@ -32,10 +32,11 @@ impl Side {
     pub(crate) async fn open(worker: &Arc<Worker>, server: &Arc<Server>, session: &UpstreamSession) -> Self {
         let (sender, messages) = mpsc::channel(16);
         let (standing, stands) = tokio::sync::oneshot::channel();
-        let task = tasks::spawn("side_stream", listen(Arc::clone(worker), Arc::clone(server), session.clone(), sender, standing));
+        let listening = listen(Arc::clone(worker), Arc::clone(server), session.clone(), sender, standing);
+        let task = worker.spawn_owned(TaskName::UpstreamStream, listening);
         // Refused or slow: the call goes out all the same.
         let _late = tokio::time::timeout(HEAD_START, stands).await;
-        Self { messages, _task: AbortOnDrop::new(task) }
+        Self { messages, _task: task }
     }
 
     /// The next message; never resolves once the stream has ended.
@@ -68,7 +69,7 @@ async fn listen(
                 }
                 return;
             }
-            Err(UpstreamError::StreamTaken) => tokio::time::sleep(TAKEN).await,
+            Err(UpstreamError::Conflict409) => tokio::time::sleep(TAKEN).await,
             Err(_) => return,
         }
     }

@@ -4,7 +4,7 @@
 //! announced, a silent stream gets comments. It ends with its client, with its session, when another connection takes
 //! over, at its greatest age, or when the gateway drains.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,17 +23,19 @@ use super::super::pick;
 use super::super::route::LiveRoute;
 use super::super::session::Scope;
 use super::client::{Client, Patience};
+use super::capabilities::{change_notification, changed_list, owned};
 use super::{answer, relay, rewrite};
-use crate::catalog::{Changes, ListKind};
+use crate::catalog::{Changes, KindSet};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::session::asks::Ask;
 use crate::session::bind::Binder;
-use crate::tasks::{self, AbortOnDrop};
-use crate::telemetry::Record;
+use crate::session::owner::Holder;
+use crate::telemetry::labels::{Limit, TaskName};
+use crate::telemetry::record::Record;
 use crate::upstream::{self, Incoming, Server, UpstreamError};
-use crate::worker::{Notice, Worker};
+use crate::worker::{Notice, Task, Worker};
 
 /// Between two tries to open a backend's stream again.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -49,7 +51,7 @@ struct Held {
     session: Arc<Session>,
     number: u64,
     client: Client,
-    readers: HashMap<BackendKey, AbortOnDrop>,
+    readers: HashMap<BackendKey, Task>,
     heard: mpsc::Sender<(usize, Incoming)>,
     _place: StreamPlace,
     _record: Option<Record>,
@@ -87,7 +89,7 @@ pub(crate) fn open(
         _place: place,
         _record: exchange.record.take(),
     };
-    tasks::spawn("get_stream", held.run(notices, hears));
+    worker.spawn(TaskName::ClientStream, held.run(notices, hears));
     Ok(Reply::Events(events))
 }
 
@@ -117,24 +119,29 @@ impl Held {
                 heard = hears.recv() => if let Some((section, incoming)) = heard {
                     self.relay(section, incoming).await;
                 },
-                kinds = next_change(&mut changes) => self.announce(&kinds).await,
+                kinds = next_change(&mut changes) => self.announce(kinds).await,
                 () = tokio::time::sleep(shared.limits.stream_keepalive) => self.client.comment(self.patience()).await,
                 () = tokio::time::sleep_until(ends) => break,
             }
         }
         self.worker.asks.close(self.number);
         self.worker.forget_stream(self.session.key(), self.number);
-        shared.owner.clear_holder(&self.session.key(), self.worker.address(self.number));
+        shared.owner.clear_holder(self.session.key(), self.holder());
     }
 
     /// From now on this worker holds the session's stream; a stream elsewhere ends.
     async fn take_over(&self) {
         let shared = &self.worker.shared;
         let key = self.session.key();
-        let old = shared.owner.set_holder(&key, self.worker.address(self.number));
-        if let Some(old) = old.filter(|old| old.worker != self.worker.id) {
-            shared.mailboxes.send(old.worker, crate::peer::Message::EndStream { session: key, keep: None }).await;
+        // Without a record nobody looks for the holder either.
+        let old = shared.owner.set_holder(key, self.holder()).unwrap_or_default();
+        if let Some(old) = old.and_then(|old| u16::try_from(old.worker).ok()).filter(|old| *old != self.worker.id) {
+            shared.mailboxes.send(old, crate::peer::Message::EndStream { session: key }).await;
         }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder { worker: u32::from(self.worker.id), number: self.number }
     }
 
     fn is_bound(&self, server: &Arc<Server>) -> bool {
@@ -147,7 +154,7 @@ impl Held {
         let Some(server) = self.route.bound.servers.get(section).cloned() else { return };
         let reader = read(Arc::clone(&self.worker), server, Arc::clone(&self.session), section, self.heard.clone());
         // In place of an older reader, which was bound to another upstream session.
-        self.readers.insert(backend, AbortOnDrop::new(tasks::spawn("upstream_stream", reader)));
+        self.readers.insert(backend, self.worker.spawn_owned(TaskName::UpstreamStream, reader));
     }
 
     fn patience(&self) -> Patience {
@@ -155,9 +162,8 @@ impl Held {
         Patience { events: limits.stream_events, stall: limits.write_stall }
     }
 
-    async fn announce(&mut self, kinds: &[ListKind]) {
-        for kind in kinds {
-            let Some(method) = kind.change_notification() else { continue };
+    async fn announce(&mut self, kinds: KindSet) {
+        for method in kinds.iter().map(change_notification).collect::<BTreeSet<_>>() {
             let data = format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, method.as_str());
             self.client.event(data.as_bytes(), self.patience()).await;
         }
@@ -177,8 +183,8 @@ impl Held {
     async fn notice(&mut self, section: usize, data: &Bytes, envelope: &Envelope) {
         let Some(rules) = self.route.rules().sections.get(section) else { return };
         let method = envelope.known_method().unwrap_or(Method::Other);
-        if let Some(kind) = ListKind::of_change(method) {
-            self.worker.shared.owner.mark_list_changed(&self.session.key(), rules.spec.key, kind.index());
+        if let Some(kind) = changed_list(method) {
+            self.worker.shared.owner.mark_list_changed(self.session.key(), rules.spec.key, owned(kind));
         }
         if method == Method::Cancelled {
             if let Some(id) = envelope.params.as_ref().and_then(|p| p.request_id)
@@ -214,8 +220,12 @@ impl Held {
     }
 }
 
-async fn next_change(changes: &mut Changes) -> Vec<ListKind> {
-    changes.next().await
+/// Never resolves once the route is gone: the stream has other ends.
+pub(super) async fn next_change(changes: &mut Changes) -> KindSet {
+    match changes.next().await {
+        Some(kinds) => kinds,
+        None => std::future::pending().await,
+    }
 }
 
 /// Reads one backend's stream and opens it again when it ends, to whatever session is bound then.
@@ -240,7 +250,7 @@ async fn read(
                 }
             }
             // The backend offers none, or the session is gone: the next call binds anew and says so.
-            Err(UpstreamError::NoStream | UpstreamError::SessionLost) => return,
+            Err(UpstreamError::NoStream405 | UpstreamError::SessionLost) => return,
             Err(_) => {}
         }
         tokio::time::sleep(jittered(pause)).await;
@@ -262,7 +272,7 @@ impl StreamPlace {
         let streams: &AtomicUsize = &worker.shared.streams;
         if streams.fetch_add(1, Ordering::Relaxed) >= worker.shared.limits.streams {
             streams.fetch_sub(1, Ordering::Relaxed);
-            worker.shared.telemetry.limit("streams");
+            worker.shared.limit(Limit::Streams);
             return Err(Fault::client(Reason::Rate, "Too many streams").retry_after(Duration::from_secs(1)));
         }
         Ok(Self(Arc::clone(worker)))

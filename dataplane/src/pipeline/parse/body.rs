@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::fault::{Fault, Reason};
+use crate::telemetry::labels::Limit;
 use crate::worker::Shared;
 
 /// Collects a body. One that arrived with its head costs neither a copy nor a timer.
@@ -58,7 +59,7 @@ async fn next(shared: &Shared, body: &mut Incoming, deadline: Instant) -> Result
             Poll::Pending => {
                 let due = deadline.min(Instant::now() + shared.limits.body_idle);
                 tokio::time::timeout_at(due, frame).await.map_err(|_elapsed| {
-                    shared.telemetry.limit("body.time");
+                    shared.limit(Limit::BodyTime);
                     Fault::client(Reason::ClientTimeout, "The request body took too long")
                 })?
             }
@@ -80,6 +81,6 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
 }
 
 fn too_large(shared: &Shared) -> Fault {
-    shared.telemetry.limit("body.bytes");
+    shared.limit(Limit::BodyBytes);
     Fault::client(Reason::TooLarge, "The request body is too large")
 }

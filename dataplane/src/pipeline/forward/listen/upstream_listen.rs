@@ -121,8 +121,7 @@ impl Subscription {
             session: None,
             revision: Some(Revision::V2026_07_28),
             headers: &headers,
-            // Silence is no fault of this stream; TCP keep-alive finds a dead peer.
-            idle: Duration::MAX,
+            idle: Outgoing::NO_IDLE,
             deadline: Instant::now() + Duration::from_secs(86_400),
             idempotent: true,
         };
