@@ -17,6 +17,8 @@ use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use tokio::runtime;
 
+
+use crate::admin::health::Health;
 use crate::admin;
 use crate::catalog::Catalog;
 use crate::drain::Drain;
@@ -72,7 +74,8 @@ pub enum StartError {
 pub struct Gateway {
     shared: Arc<Shared>,
     local: SocketAddr,
-    admin: Option<admin::Running>,
+    admin: Option<(SocketAddr, admin::Handle)>,
+    health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     log: Option<LogWriter>,
     /// Reloads come one after the other.
@@ -98,20 +101,24 @@ impl Gateway {
         let telemetry = Telemetry::new(metrics, log);
         let (mailboxes, receivers) = Mailboxes::new(workers);
         let shared = Arc::new(shared(settings, telemetry, mailboxes, local)?);
-        let admin = admin_address.map(|address| start_admin(address, &shared)).transpose()?;
+        let health = Health::new(shared.drain.clone());
+        let admin = admin_address.map(|address| start_admin(address, &shared, &health)).transpose()?;
         let mut threads = Vec::with_capacity(workers + 1);
         for (id, mail) in (0_u16..).zip(receivers) {
             let worker = Arc::new(Worker::new(id, Arc::clone(&shared)));
             let tls = tls.clone();
+            let heartbeat = health.worker(format!("worker-{id}"));
             threads.push(thread(&format!("ringway-worker-{id}"), async move {
+                worker.spawn(telemetry::labels::TaskName::Heartbeat, heartbeat.run());
                 if worker.id == 0 {
                     worker.spawn(telemetry::labels::TaskName::Sweep, sweep::run(Arc::clone(&worker)));
                 }
                 mail::serve(worker, mail, tls).await;
             })?);
         }
-        let gateway = Self { shared: Arc::clone(&shared), local, admin, threads, log: writer, applied: Mutex::default() };
+        let gateway = Self { shared: Arc::clone(&shared), local, admin, health, threads, log: writer, applied: Mutex::default() };
         gateway.apply(initial);
+        gateway.health.listening();
         let accept = async move {
             if let Err(error) = listen::accept(listener, shared).await {
                 tracing::error!(%error, "the listener failed");
@@ -130,7 +137,7 @@ impl Gateway {
     /// Where `/livez`, `/readyz` and `/metrics` are.
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(admin::Running::address)
+        self.admin.as_ref().map(|(address, _)| *address)
     }
 
     /// Serves `snapshot` from now on. Requests in flight end under the configuration they began with; sessions, streams,
@@ -141,13 +148,12 @@ impl Gateway {
         let table = Arc::new(RouteTable::new(&snapshot, &self.shared.routes.load(), &self.shared.telemetry.metrics));
         self.shared.catalog.apply(table.routes().map(|route| Arc::clone(&route.bound)).collect());
         self.shared.routes.store(table);
-        self.shared.ready.configured(snapshot.generation);
+        self.health.config_applied();
         *applied = snapshot;
     }
 
     /// Stops: no new connections, streams end, calls in flight have until `grace`, then everything is closed.
     pub fn shutdown(self, grace: Duration) {
-        self.shared.ready.draining();
         self.shared.drain.begin();
         let deadline = Instant::now() + grace;
         while Instant::now() < deadline && (self.shared.drain.inflight() > 0 || self.shared.mailboxes.connections() > 0) {
@@ -207,8 +213,9 @@ fn shared(settings: Settings, telemetry: Arc<Telemetry>, mailboxes: Mailboxes, l
     })
 }
 
-fn start_admin(address: SocketAddr, shared: &Arc<Shared>) -> Result<admin::Running, StartError> {
-    admin::start(address, Arc::clone(&shared.ready), Arc::clone(&shared.telemetry.metrics)).map_err(|error| match error.kind() {
+fn start_admin(address: SocketAddr, shared: &Shared, health: &Arc<Health>) -> Result<(SocketAddr, admin::Handle), StartError> {
+    let state = admin::State { telemetry: Arc::clone(&shared.telemetry), health: Arc::clone(health) };
+    admin::start(address, Arc::new(state)).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
         _ => StartError::Listen { address, error },
     })

@@ -3,6 +3,7 @@
 //! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
+pub mod admin;
 pub mod app;
 pub mod catalog;
 mod clock;

@@ -160,3 +160,56 @@ fn dechunked(mut rest: &[u8]) -> Result<Option<Vec<u8>>> {
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..bytes.len().min(1_000)).unwrap_or_default()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    /// Answers every request on one connection with the next of `answers`, and the last one for ever.
+    fn server(answers: Vec<&'static str>) -> Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        thread::spawn(move || -> Result<()> {
+            let (mut stream, _) = listener.accept()?;
+            for answer in answers.iter().chain(std::iter::repeat(&answers[answers.len() - 1])) {
+                if stream.read(&mut [0; 64])? == 0 {
+                    break;
+                }
+                stream.write_all(answer.as_bytes())?;
+            }
+            Ok(())
+        });
+        Ok(address)
+    }
+
+    fn after(answers: Vec<&'static str>) -> Result<Answers> {
+        let target = Target { address: server(answers)?, requests: vec![b"ask".to_vec()], expected: b"right".to_vec() };
+        run(&target, Duration::from_millis(50))
+    }
+
+    const RIGHT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright";
+
+    #[test]
+    fn right_answers_count() {
+        for answer in [RIGHT, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nri\r\n3\r\nght\r\n0\r\n\r\n"] {
+            let answers = after(vec![answer]).unwrap();
+            assert!(answers.latencies.len() > 1 && answers.elapsed >= Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn one_wrong_answer_voids_the_run() {
+        for wrong in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong",
+            "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nright!",
+            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 5\r\n\r\nright",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nrigh\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\nright",
+        ] {
+            assert!(after(vec![RIGHT, RIGHT, wrong, RIGHT]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -13,13 +13,11 @@ use crate::worker::{Notice, Worker};
 
 /// Serves until the mailbox is closed or the gateway is told to stop.
 pub(super) async fn serve(worker: Arc<Worker>, mut mail: mpsc::Receiver<Message>, tls: Option<TlsAcceptor>) {
-    let mut beat = tokio::time::interval(std::time::Duration::from_secs(1));
     loop {
         let message = tokio::select! {
             biased;
             message = mail.recv() => message,
             () = worker.shared.stop.begun() => return,
-            _ = beat.tick() => continue,
         };
         match message {
             Some(message) => handle(&worker, message, tls.as_ref()),

@@ -4,7 +4,7 @@
 //! was checked here is exactly what is forwarded.
 
 mod body;
-mod era;
+pub(super) mod era;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap};

@@ -120,7 +120,7 @@ fn host_matches(pattern: &str, host: &str) -> Option<usize> {
 ///
 /// # Errors
 /// No route at this host and path: 404, cheap, for the clients that probe well-known paths first.
-pub(crate) fn select(routes: &Arc<RouteTable>, _shared: &Shared, inbound: &Inbound<'_>) -> Result<Arc<LiveRoute>, Fault> {
+pub(crate) fn select(routes: &RouteTable, inbound: &Inbound<'_>) -> Result<Arc<LiveRoute>, Fault> {
     routes.find(&inbound.host, inbound.path).cloned().ok_or_else(|| Fault::client(Reason::NoRoute, "No MCP endpoint at this URL"))
 }
 

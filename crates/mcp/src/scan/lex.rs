@@ -438,7 +438,7 @@ fn specials<const N: usize>(bytes: &[u8; N], from: usize) -> u64 {
 /// The position of the first byte at or after `at` that is a quote, a backslash or a control character; the length of
 /// the body if there is none. Eight bytes a step for the usual short string, then memchr and a check for controls.
 #[inline]
-fn plain(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain(body: &[u8], mut at: usize) -> usize {
     for _ in 0..6 {
         let Some(chunk) = body.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { return plain_tail(body, at) };
         let hits = specials(chunk, 0);

@@ -12,7 +12,7 @@ use ringway_mcp::scan::{self, ResultKey};
 use ringway_mcp::splice::{Edits, write_json_string};
 
 use super::super::authorize::Permit;
-use super::super::parse::unsupported;
+use super::super::parse::era::unsupported;
 use super::super::pick;
 use super::super::route::LiveRoute;
 use super::capabilities::Union;

@@ -42,7 +42,9 @@ pub(crate) async fn open(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &
     let body: Chunks = match route.rules().sole() {
         Some(section) => {
             let server = route.server(section.index)?;
-            exchange.note(|record| record.set_backend(&server.backend.name));
+            if let Some(metrics) = route.backend_metrics.get(section.index) {
+                exchange.note(|record| record.set_backend(metrics));
+            }
             let made = upstream::initialize(&worker.pool, server, &Hello::Raw(message.body.clone())).await?;
             let (revision, body) = answer_of(route, &id, &made)?;
             token.revision = revision_code(revision);
