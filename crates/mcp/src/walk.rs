@@ -125,7 +125,10 @@ mod tests {
 
     #[test]
     fn read_results_and_tools() {
-        assert_eq!(found(r#"{"contents":[{"uri":"a:1","text":"t"},{"uri":"a:2"}]}"#, &READ_RESULT_URIS), ["a:1", "a:2"]);
+        assert_eq!(
+            found(r#"{"contents":[{"uri":"a:1","text":"t"},{"uri":"a:2"}]}"#, &READ_RESULT_URIS),
+            ["a:1", "a:2"]
+        );
         let tool = r#"{"name":"t","_meta":{"ui":{"resourceUri":"ui://a"},"ui/resourceUri":"ui://b","x":"ui://c"}}"#;
         assert_eq!(found(tool, &UI_RESOURCE_URI), ["ui://a", "ui://b"]);
         assert!(found(tool, &NOTHING).is_empty());
