@@ -17,9 +17,8 @@ use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use tokio::runtime;
 
-
-use crate::admin::health::Health;
 use crate::admin;
+use crate::admin::health::Health;
 use crate::catalog::Catalog;
 use crate::drain::Drain;
 pub use crate::limits::Limits;
@@ -116,7 +115,8 @@ impl Gateway {
                 mail::serve(worker, mail, tls).await;
             })?);
         }
-        let gateway = Self { shared: Arc::clone(&shared), local, admin, health, threads, log: writer, applied: Mutex::default() };
+        let gateway =
+            Self { shared: Arc::clone(&shared), local, admin, health, threads, log: writer, applied: Mutex::default() };
         gateway.apply(initial);
         gateway.health.listening();
         let accept = async move {
@@ -156,7 +156,8 @@ impl Gateway {
     pub fn shutdown(self, grace: Duration) {
         self.shared.drain.begin();
         let deadline = Instant::now() + grace;
-        while Instant::now() < deadline && (self.shared.drain.inflight() > 0 || self.shared.mailboxes.connections() > 0) {
+        while Instant::now() < deadline && (self.shared.drain.inflight() > 0 || self.shared.mailboxes.connections() > 0)
+        {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.shared.stop.begin();
@@ -182,7 +183,12 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     })
 }
 
-fn shared(settings: Settings, telemetry: Arc<Telemetry>, mailboxes: Mailboxes, local: SocketAddr) -> Result<Shared, StartError> {
+fn shared(
+    settings: Settings,
+    telemetry: Arc<Telemetry>,
+    mailboxes: Mailboxes,
+    local: SocketAddr,
+) -> Result<Shared, StartError> {
     let owner = Owner::new(RECORDS, Arc::clone(&telemetry.metrics));
     let journal = match &settings.tombstone_file {
         None => None,
@@ -213,7 +219,11 @@ fn shared(settings: Settings, telemetry: Arc<Telemetry>, mailboxes: Mailboxes, l
     })
 }
 
-fn start_admin(address: SocketAddr, shared: &Shared, health: &Arc<Health>) -> Result<(SocketAddr, admin::Handle), StartError> {
+fn start_admin(
+    address: SocketAddr,
+    shared: &Shared,
+    health: &Arc<Health>,
+) -> Result<(SocketAddr, admin::Handle), StartError> {
     let state = admin::State { telemetry: Arc::clone(&shared.telemetry), health: Arc::clone(health) };
     admin::start(address, Arc::new(state)).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::AddressInUse(address),

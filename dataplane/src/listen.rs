@@ -19,8 +19,8 @@ use crate::telemetry::labels::Limit;
 use crate::worker::Shared;
 
 pub(crate) use serve::serve_connection;
-pub use tls::{TlsError, TlsFiles};
 pub(crate) use tls::acceptor;
+pub use tls::{TlsError, TlsFiles};
 
 /// Connections that wait to be accepted. The kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4_096;

@@ -56,7 +56,7 @@ struct Mailbox {
 
 impl Address {
     /// Reads the id of a request that this gateway put to a client: the raw JSON id, quotes included.
-    pub(crate) fn from_raw_id(raw: &[u8]) -> Option<Self> {
+    pub(crate) fn of_raw_id(raw: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(raw).ok()?.strip_prefix("\"rw-")?.strip_suffix('"')?;
         let mut parts = text.split('-');
         let address = Self {
@@ -68,7 +68,7 @@ impl Address {
     }
 
     /// The raw JSON id for a request to a client.
-    pub(crate) fn to_raw_id(self) -> String {
+    pub(crate) fn raw_id(self) -> String {
         format!("\"{self}\"")
     }
 }
@@ -111,8 +111,12 @@ impl Mailboxes {
 
     /// The worker with the fewest connections; it counts as having one more from now on.
     pub(crate) fn least_loaded(&self) -> u16 {
-        let chosen =
-            self.boxes.iter().enumerate().min_by_key(|(_, m)| m.connections.load(Ordering::Relaxed)).map_or(0, |(index, _)| index);
+        let chosen = self
+            .boxes
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, m)| m.connections.load(Ordering::Relaxed))
+            .map_or(0, |(index, _)| index);
         if let Some(mailbox) = self.boxes.get(chosen) {
             mailbox.connections.fetch_add(1, Ordering::Relaxed);
         }
@@ -137,9 +141,9 @@ mod tests {
     #[test]
     fn an_address_reads_back_from_its_id_and_nothing_else_does() {
         let address = Address { incarnation: 0xfeed, worker: 3, number: 77 };
-        assert_eq!(Address::from_raw_id(address.to_raw_id().as_bytes()), Some(address));
+        assert_eq!(Address::of_raw_id(address.raw_id().as_bytes()), Some(address));
         for raw in ["1", "\"rw-1-2\"", "\"rw-1-2-3-4\"", "\"rw-x-2-3\"", "rw-1-2-3", "\"\""] {
-            assert_eq!(Address::from_raw_id(raw.as_bytes()), None, "{raw}");
+            assert_eq!(Address::of_raw_id(raw.as_bytes()), None, "{raw}");
         }
     }
 }

@@ -117,7 +117,14 @@ impl Shared {
 
 impl Worker {
     pub(crate) fn new(id: u16, shared: Arc<Shared>) -> Self {
-        Self { id, shared, pool: Pool::new(), asks: Asks::default(), calls: Mutex::default(), streams: Mutex::default() }
+        Self {
+            id,
+            shared,
+            pool: Pool::new(),
+            asks: Asks::default(),
+            calls: Mutex::default(),
+            streams: Mutex::default(),
+        }
     }
 
     pub(crate) fn address(&self, number: u64) -> Address {

@@ -30,7 +30,10 @@ pub(super) async fn serve(worker: Arc<Worker>, mut mail: mpsc::Receiver<Message>
 fn handle(worker: &Arc<Worker>, message: Message, tls: Option<&TlsAcceptor>) {
     match message {
         Message::Connection { stream, remote } => {
-            worker.spawn(TaskName::Connection, listen::serve_connection(Arc::clone(worker), stream, remote, tls.cloned()));
+            worker.spawn(
+                TaskName::Connection,
+                listen::serve_connection(Arc::clone(worker), stream, remote, tls.cloned()),
+            );
         }
         Message::Answer { number, session, body } => answer::take(worker, number, session, body),
         Message::Cancel { session, request, body } => worker.cancel(&(session, request), body),

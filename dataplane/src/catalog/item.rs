@@ -49,7 +49,6 @@ struct Parts {
     meta: Option<Span>,
 }
 
-
 /// Shows `item` of `section`'s server to clients of `modern` or legacy era.
 ///
 /// Rules on resources and templates match their URIs: a read names nothing else.
@@ -72,7 +71,8 @@ pub fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, li
 /// Is this a name that every client and model takes: `[A-Za-z0-9_.-]{1,128}` (SEP-986)?
 #[must_use]
 pub fn is_portable(name: &str) -> bool {
-    (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    (1..=128).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 fn visible_name(section: &Section, kind: ListKind, own: &str) -> Result<Option<String>, DropReason> {
@@ -94,7 +94,13 @@ fn visible_name(section: &Section, kind: ListKind, own: &str) -> Result<Option<S
     if leads_back { Ok(Some(visible)) } else { Err(DropReason::Shadowed) }
 }
 
-fn rewritten(section: &Section, kind: ListKind, item: &ListItem, name: &str, limits: &Limits) -> Result<(Bytes, Parts), DropReason> {
+fn rewritten(
+    section: &Section,
+    kind: ListKind,
+    item: &ListItem,
+    name: &str,
+    limits: &Limits,
+) -> Result<(Bytes, Parts), DropReason> {
     let body = &item.raw;
     let parts = Parts::read(kind, body)?;
     let rule = rule_of(section, kind, &item.own);
@@ -200,7 +206,12 @@ fn map_ui_uri(edits: &mut Edits, body: &[u8], meta: Span, section: &Section) -> 
     if seen > allowed { Err(DropReason::DuplicateKey) } else { Ok(()) }
 }
 
-fn param_headers_of(kind: ListKind, modern: bool, body: &[u8], parts: &Parts) -> Result<Option<Arc<[ParamHeader]>>, DropReason> {
+fn param_headers_of(
+    kind: ListKind,
+    modern: bool,
+    body: &[u8],
+    parts: &Parts,
+) -> Result<Option<Arc<[ParamHeader]>>, DropReason> {
     let Some(schema) = parts.input_schema.filter(|_| modern && kind == ListKind::Tools) else { return Ok(None) };
     let headers = param_headers(schema.of(body)).map_err(|_| DropReason::HeaderAnnotation)?;
     Ok((!headers.is_empty()).then(|| headers.into()))

@@ -321,8 +321,16 @@ impl BackendList {
 impl<'a> Pages<'a> {
     #[must_use]
     pub fn new(kind: ListKind, limits: &'a Limits) -> Self {
-        let list =
-            BackendList { kind, items: Vec::new(), hash: 0, bytes: 0, ttl: None, public: true, complete: true, dropped: Vec::new() };
+        let list = BackendList {
+            kind,
+            items: Vec::new(),
+            hash: 0,
+            bytes: 0,
+            ttl: None,
+            public: true,
+            complete: true,
+            dropped: Vec::new(),
+        };
         Self { list, limits, names: HashSet::default(), cursors: HashSet::new(), pages: 0 }
     }
 

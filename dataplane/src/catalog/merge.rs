@@ -103,7 +103,12 @@ impl Merged {
     /// Merges `sources`, one per section of `route`. `previous` is the list this one replaces.
     #[must_use]
     pub fn new(
-        route: &CompiledRoute, kind: ListKind, modern: bool, sources: &[Source], previous: Option<&Self>, limits: &Limits,
+        route: &CompiledRoute,
+        kind: ListKind,
+        modern: bool,
+        sources: &[Source],
+        previous: Option<&Self>,
+        limits: &Limits,
         seal: &dyn Fn(BackendKey, &str) -> Option<String>,
     ) -> Self {
         let mut merged = Self::blank(route, kind, sources);
@@ -151,16 +156,20 @@ impl Merged {
         let mut entrants = Vec::new();
         for (section, source) in route.sections.iter().zip(sources) {
             let Some(list) = &source.list else { continue };
-            self.dropped.extend(list.dropped.iter().map(|dropped| (section.spec.section.as_str().into(), dropped.clone())));
+            self.dropped
+                .extend(list.dropped.iter().map(|dropped| (section.spec.section.as_str().into(), dropped.clone())));
             for (ordinal, item) in list.items.iter().enumerate() {
                 if entrants.len() >= limits.merged_items {
-                    self.dropped.push((section.spec.section.as_str().into(), Dropped::new(&item.own, DropReason::Items)));
+                    self.dropped
+                        .push((section.spec.section.as_str().into(), Dropped::new(&item.own, DropReason::Items)));
                     self.cut.push(section.spec.section.as_str().into());
                     break;
                 }
                 match show(section, self.kind, item, modern, limits) {
                     Shown::Hidden => {}
-                    Shown::Out(why) => self.dropped.push((section.spec.section.as_str().into(), Dropped::new(&item.own, why))),
+                    Shown::Out(why) => {
+                        self.dropped.push((section.spec.section.as_str().into(), Dropped::new(&item.own, why)))
+                    }
                     Shown::Item(visible) => entrants.push(Entrant {
                         section: u32::try_from(section.index).unwrap_or(u32::MAX),
                         ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
@@ -227,7 +236,9 @@ impl Merged {
     /// Memory that the pages and the index hold, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.pages.iter().map(|page| page.bytes.len()).sum::<usize>() + self.slots.len() * size_of::<Slot>() + self.names.len() * 96
+        self.pages.iter().map(|page| page.bytes.len()).sum::<usize>()
+            + self.slots.len() * size_of::<Slot>()
+            + self.names.len() * 96
     }
 
     pub(super) fn note_hash(&mut self, entrants: &[Entrant]) {

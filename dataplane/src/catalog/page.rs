@@ -66,7 +66,11 @@ pub fn cursor_name(own: &str) -> String {
 
 /// Fills `merged` with its pages.
 pub(super) fn paginate(
-    merged: &mut Merged, entrants: Vec<Entrant>, tail: &Tail, page_bytes: usize, seal: &dyn Fn(BackendKey, &str) -> Option<String>,
+    merged: &mut Merged,
+    entrants: Vec<Entrant>,
+    tail: &Tail,
+    page_bytes: usize,
+    seal: &dyn Fn(BackendKey, &str) -> Option<String>,
 ) {
     merged.note_hash(&entrants);
     let mut page = Open::new(merged.kind, 0);
@@ -241,7 +245,12 @@ impl Merged {
         out.freeze()
     }
 
-    fn boundary(&mut self, section: u32, own: &str, seal: &dyn Fn(BackendKey, &str) -> Option<String>) -> Option<String> {
+    fn boundary(
+        &mut self,
+        section: u32,
+        own: &str,
+        seal: &dyn Fn(BackendKey, &str) -> Option<String>,
+    ) -> Option<String> {
         let backend = self.sources.get(section as usize)?.0;
         let name = cursor_name(own);
         let cursor = seal(backend, &name)?;
@@ -265,7 +274,8 @@ impl Boundaries {
                 continue;
             }
             // The nearest item before it that is still there; what follows it now is what follows the gone name.
-            let stood = position(old, name).or_else(|| previous.boundaries.gone.get(&(*backend, name.clone())).copied());
+            let stood =
+                position(old, name).or_else(|| previous.boundaries.gone.get(&(*backend, name.clone())).copied());
             let before = old.items.get(..stood.unwrap_or(0)).unwrap_or_default();
             let next = before.iter().rev().find_map(|item| new.position(&item.own)).map_or(0, |ordinal| ordinal + 1);
             carried.gone.insert((*backend, name.clone()), next);

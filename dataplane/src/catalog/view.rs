@@ -163,7 +163,12 @@ impl Board {
     }
 
     /// The view; made if need be. A new viewer may replace one that rested.
-    pub(super) fn ensure(&self, route: &ObjectName, viewer: &Viewer, limits: &Limits) -> Result<Arc<View>, TooManyViewers> {
+    pub(super) fn ensure(
+        &self,
+        route: &ObjectName,
+        viewer: &Viewer,
+        limits: &Limits,
+    ) -> Result<Arc<View>, TooManyViewers> {
         if let Some(view) = self.view(route, viewer) {
             return Ok(view);
         }

@@ -21,7 +21,12 @@ use crate::telemetry::labels::Limit;
 use crate::worker::Worker;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve_connection(worker: Arc<Worker>, stream: std::net::TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>) {
+pub(crate) async fn serve_connection(
+    worker: Arc<Worker>,
+    stream: std::net::TcpStream,
+    remote: SocketAddr,
+    tls: Option<TlsAcceptor>,
+) {
     let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
     match stream {
         Ok(stream) => {

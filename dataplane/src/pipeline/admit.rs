@@ -98,7 +98,8 @@ fn verb(head: &Parts) -> Result<Verb, Fault> {
         Method::GET => Ok(Verb::Get),
         Method::DELETE => Ok(Verb::Delete),
         Method::OPTIONS
-            if head.headers.contains_key(header::ORIGIN) && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) =>
+            if head.headers.contains_key(header::ORIGIN)
+                && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) =>
         {
             Ok(Verb::Preflight)
         }
@@ -112,7 +113,10 @@ fn host(shared: &Shared, head: &Parts) -> Result<String, Fault> {
     let text = match head.uri.host() {
         Some(host) => host,
         None => {
-            let value = head.headers.get(header::HOST).ok_or_else(|| Fault::client(Reason::Request, "Host header is required"))?;
+            let value = head
+                .headers
+                .get(header::HOST)
+                .ok_or_else(|| Fault::client(Reason::Request, "Host header is required"))?;
             let text = value.to_str().map_err(|_| Fault::client(Reason::Origin, "Host not allowed"))?;
             without_port(text)
         }
@@ -125,7 +129,9 @@ fn host(shared: &Shared, head: &Parts) -> Result<String, Fault> {
 fn without_port(authority: &str) -> &str {
     match authority.rfind(':') {
         // Inside the brackets of an IPv6 literal there is no port.
-        Some(colon) if authority.rfind(']').is_none_or(|bracket| bracket < colon) => authority.get(..colon).unwrap_or(authority),
+        Some(colon) if authority.rfind(']').is_none_or(|bracket| bracket < colon) => {
+            authority.get(..colon).unwrap_or(authority)
+        }
         _ => authority,
     }
 }

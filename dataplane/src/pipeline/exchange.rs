@@ -43,13 +43,7 @@ impl Exchange {
     pub(crate) fn begin(worker: &Worker, conn: &Conn) -> Self {
         let mut record = Record::start(&worker.shared.telemetry, Operation::Rpc(Method::Other));
         record.set_client(conn.remote);
-        Self {
-            record: Some(record),
-            era: Era::Unknown,
-            id: None,
-            origin: None,
-            allow: "POST, GET, DELETE",
-        }
+        Self { record: Some(record), era: Era::Unknown, id: None, origin: None, allow: "POST, GET, DELETE" }
     }
 
     /// The route is known: its label, and whether a browser may read the reply.

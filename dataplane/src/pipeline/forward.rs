@@ -46,8 +46,8 @@ pub(crate) async fn send(
     slot: Slot,
     exchange: &mut Exchange,
 ) -> Result<Reply, Fault> {
-    if let Place::Section { index, subject } = &target.place {
-        return call::start(worker, route, *index, subject, &target, slot, exchange).await;
+    if let Place::Section(picked) = &target.place {
+        return call::start(worker, route, picked, &target, slot, exchange).await;
     }
     let permit = &target.permit;
     match (&permit.scope, permit.message.kind) {

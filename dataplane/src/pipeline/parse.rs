@@ -63,7 +63,8 @@ pub(crate) async fn message(
 ) -> Result<Message, Fault> {
     let accepts_events = content_headers(inbound.headers)?;
     let body = body::collect(shared, inbound.headers, body).await?;
-    let envelope = scan::scan(&body, &shared.limits.message).map_err(|error| refused(shared, &error, &body, exchange))?;
+    let envelope =
+        scan::scan(&body, &shared.limits.message).map_err(|error| refused(shared, &error, &body, exchange))?;
     exchange.id = envelope.id.filter(|_| envelope.kind == Kind::Request).map(|id| body.slice(id.span.range()));
     let method = envelope.known_method().unwrap_or(Method::Other);
     exchange.note(|record| {
@@ -87,7 +88,9 @@ pub(crate) async fn message(
 
 /// `Content-Type` must be JSON, also against cross-site form posts; `Accept` must allow one of the two answers.
 fn content_headers(headers: &HeaderMap) -> Result<bool, Fault> {
-    let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| media_type(value.as_bytes()).eq_ignore_ascii_case(b"application/json"));
+    let json = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| media_type(value.as_bytes()).eq_ignore_ascii_case(b"application/json"));
     if !json {
         return Err(Fault::client(Reason::ContentType, "Content-Type must be application/json"));
     }

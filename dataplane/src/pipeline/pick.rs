@@ -29,7 +29,14 @@ pub(crate) enum Place {
     /// By the gateway itself.
     Here,
     /// By the backend of one section.
-    Section { index: usize, subject: Subject },
+    Section(Picked),
+}
+
+/// A section of the route, and what is asked of it.
+#[derive(Debug)]
+pub(crate) struct Picked {
+    pub(crate) section: usize,
+    pub(crate) subject: Subject,
 }
 
 /// What a call names, in the server's own words; `None` where that is what the client wrote.
@@ -69,10 +76,15 @@ pub(crate) async fn target<'a>(
     inbound: &'a Inbound<'a>,
 ) -> Result<Target<'a>, Fault> {
     let place = match (permit.message.kind, permit.message.method) {
-        (Kind::Request, Method::ToolsCall) => by_name(worker, route, &permit, NameKind::Tool, param_name(&permit)?).await?,
-        (Kind::Request, Method::PromptsGet) => by_name(worker, route, &permit, NameKind::Prompt, param_name(&permit)?).await?,
+        (Kind::Request, Method::ToolsCall) => {
+            by_name(worker, route, &permit, NameKind::Tool, param_name(&permit)?).await?
+        }
+        (Kind::Request, Method::PromptsGet) => {
+            by_name(worker, route, &permit, NameKind::Prompt, param_name(&permit)?).await?
+        }
         (Kind::Request, Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe) => {
-            let uri = permit.message.envelope.params.as_ref().and_then(|p| p.uri).ok_or_else(|| invalid("params.uri"))?;
+            let uri =
+                permit.message.envelope.params.as_ref().and_then(|p| p.uri).ok_or_else(|| invalid("params.uri"))?;
             by_uri(worker, route, &permit, SubjectKind::Uri, uri).await?
         }
         (Kind::Request, Method::CompletionComplete) => by_reference(worker, route, &permit).await?,
@@ -90,8 +102,8 @@ async fn by_reference(worker: &Worker, route: &Arc<LiveRoute>, permit: &Permit) 
     let reference = reference.ok_or_else(|| invalid("params.ref"))?;
     match (reference.name, reference.uri) {
         (Some(name), _) => match by_name(worker, route, permit, NameKind::Prompt, name).await? {
-            Place::Section { index, subject } => {
-                Ok(Place::Section { index, subject: Subject { kind: SubjectKind::RefName, ..subject } })
+            Place::Section(Picked { section, subject }) => {
+                Ok(Place::Section(Picked { section, subject: Subject { kind: SubjectKind::RefName, ..subject } }))
             }
             Place::Here => Ok(Place::Here),
         },
@@ -100,7 +112,13 @@ async fn by_reference(worker: &Worker, route: &Arc<LiveRoute>, permit: &Permit) 
     }
 }
 
-async fn by_name(worker: &Worker, route: &Arc<LiveRoute>, permit: &Permit, kind: NameKind, name: Str) -> Result<Place, Fault> {
+async fn by_name(
+    worker: &Worker,
+    route: &Arc<LiveRoute>,
+    permit: &Permit,
+    kind: NameKind,
+    name: Str,
+) -> Result<Place, Fault> {
     let visible = name.text(&permit.message.body);
     let candidates = route.rules().candidates(kind, &visible);
     let (index, own) = match candidates.as_slice() {
@@ -112,20 +130,26 @@ async fn by_name(worker: &Worker, route: &Arc<LiveRoute>, permit: &Permit, kind:
         },
     };
     let own = (own != visible).then(|| own.into_owned());
-    Ok(Place::Section { index, subject: Subject { kind: SubjectKind::Name, own } })
+    Ok(Place::Section(Picked { section: index, subject: Subject { kind: SubjectKind::Name, own } }))
 }
 
-async fn by_uri(worker: &Worker, route: &Arc<LiveRoute>, permit: &Permit, kind: SubjectKind, uri: Str) -> Result<Place, Fault> {
+async fn by_uri(
+    worker: &Worker,
+    route: &Arc<LiveRoute>,
+    permit: &Permit,
+    kind: SubjectKind,
+    uri: Str,
+) -> Result<Place, Fault> {
     let visible = uri.text(&permit.message.body);
     if let Some((section, own)) = route.rules().section_of_uri(&visible) {
         if !section.resources.shows(&own) && !section.templates.shows(&own) {
             return Err(no_resource(&permit.scope, &visible));
         }
         let own = (own != visible).then(|| own.into_owned());
-        return Ok(Place::Section { index: section.index, subject: Subject { kind, own } });
+        return Ok(Place::Section(Picked { section: section.index, subject: Subject { kind, own } }));
     }
     match worker.shared.catalog.resolve_uri(&route.bound, &viewer(&permit.scope), &visible).await {
-        Some(index) => Ok(Place::Section { index, subject: Subject { kind, own: None } }),
+        Some(section) => Ok(Place::Section(Picked { section, subject: Subject { kind, own: None } })),
         None => Err(no_resource(&permit.scope, &visible)),
     }
 }

@@ -78,7 +78,8 @@ impl RouteTable {
 
     fn unchanged(&self, spec: &Arc<ringway_snapshot::Route>, servers: &[Arc<Server>]) -> Option<Arc<LiveRoute>> {
         let old = self.by_path.get(&spec.path)?.iter().find(|r| r.rules().spec == *spec)?;
-        let same = old.bound.servers.len() == servers.len() && old.bound.servers.iter().zip(servers).all(|(a, b)| Arc::ptr_eq(a, b));
+        let same = old.bound.servers.len() == servers.len()
+            && old.bound.servers.iter().zip(servers).all(|(a, b)| Arc::ptr_eq(a, b));
         same.then(|| Arc::clone(old))
     }
 
@@ -92,16 +93,25 @@ impl RouteTable {
 
     /// Does a route name this host?
     pub(crate) fn names_host(&self, host: &str) -> bool {
-        self.routes().any(|route| route.rules().spec.hostnames.iter().any(|pattern| host_matches(pattern, host).is_some()))
+        self.routes()
+            .any(|route| route.rules().spec.hostnames.iter().any(|pattern| host_matches(pattern, host).is_some()))
     }
 
     fn find(&self, host: &str, path: &str) -> Option<&Arc<LiveRoute>> {
         let at_path = self.by_path.get(path)?;
         let rank = |route: &&Arc<LiveRoute>| {
             let hostnames = &route.rules().spec.hostnames;
-            if hostnames.is_empty() { Some(0) } else { hostnames.iter().filter_map(|pattern| host_matches(pattern, host)).max() }
+            if hostnames.is_empty() {
+                Some(0)
+            } else {
+                hostnames.iter().filter_map(|pattern| host_matches(pattern, host)).max()
+            }
         };
-        at_path.iter().filter_map(|route| rank(&route).map(|rank| (rank, route))).max_by_key(|(rank, _)| *rank).map(|(_, route)| route)
+        at_path
+            .iter()
+            .filter_map(|route| rank(&route).map(|rank| (rank, route)))
+            .max_by_key(|(rank, _)| *rank)
+            .map(|(_, route)| route)
     }
 }
 
@@ -121,7 +131,10 @@ fn host_matches(pattern: &str, host: &str) -> Option<usize> {
 /// # Errors
 /// No route at this host and path: 404, cheap, for the clients that probe well-known paths first.
 pub(crate) fn select(routes: &RouteTable, inbound: &Inbound<'_>) -> Result<Arc<LiveRoute>, Fault> {
-    routes.find(&inbound.host, inbound.path).cloned().ok_or_else(|| Fault::client(Reason::NoRoute, "No MCP endpoint at this URL"))
+    routes
+        .find(&inbound.host, inbound.path)
+        .cloned()
+        .ok_or_else(|| Fault::client(Reason::NoRoute, "No MCP endpoint at this URL"))
 }
 
 #[cfg(test)]

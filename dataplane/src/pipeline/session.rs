@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ringway_mcp::capability::ClientCapabilities;
 use ringway_mcp::Revision;
+use ringway_mcp::capability::ClientCapabilities;
 use ringway_seal::Bound;
 
 use super::admit::{Inbound, PROTOCOL_VERSION};
@@ -47,7 +47,8 @@ pub(crate) fn of_message(
     match message.claim {
         Claim::Modern(revision) => {
             let declared = message.envelope.meta().and_then(|m| m.client_capabilities);
-            let capabilities = declared.map_or(ClientCapabilities(0), |span| ClientCapabilities::from_json(&message.body, span));
+            let capabilities =
+                declared.map_or(ClientCapabilities(0), |span| ClientCapabilities::from_json(&message.body, span));
             Ok(Scope::Modern(Modern { revision, capabilities }))
         }
         Claim::Handshake => {
@@ -64,8 +65,17 @@ pub(crate) fn of_message(
 ///
 /// # Errors
 /// Without a session id there is no stream here (405, as for clients that probe); else as for a message.
-pub(crate) fn of_stream(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Caller) -> Result<Arc<Session>, Fault> {
-    let modern = inbound.headers.get(PROTOCOL_VERSION).and_then(|v| Revision::parse(v.as_bytes())).is_some_and(Revision::is_modern);
+pub(crate) fn of_stream(
+    worker: &Arc<Worker>,
+    route: &LiveRoute,
+    inbound: &Inbound<'_>,
+    caller: &Caller,
+) -> Result<Arc<Session>, Fault> {
+    let modern = inbound
+        .headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|v| Revision::parse(v.as_bytes()))
+        .is_some_and(Revision::is_modern);
     if modern || !inbound.headers.contains_key(SESSION_ID) {
         return Err(Fault::client(Reason::HttpMethod, "Only POST is served without a session"));
     }
@@ -78,10 +88,14 @@ fn open(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: 
     {
         return Err(Fault::client(Reason::Version, "MCP-Protocol-Version names no version of this session's era"));
     }
-    let id = inbound.headers.get(SESSION_ID).ok_or_else(|| Fault::client(Reason::Request, "Mcp-Session-Id header is required"))?;
+    let id = inbound
+        .headers
+        .get(SESSION_ID)
+        .ok_or_else(|| Fault::client(Reason::Request, "Mcp-Session-Id header is required"))?;
     let text = id.to_str().map_err(|_| lost())?;
     let bound = Bound { route: &route.rules().label, principal: &caller.principal };
-    let session = Session::open(&worker.shared.keyring, text, bound, clock::unix_seconds()).map_err(|_| unknown(worker))?;
+    let session =
+        Session::open(&worker.shared.keyring, text, bound, clock::unix_seconds()).map_err(|_| unknown(worker))?;
     touch(worker, route, session.key(), session.token.expires_at)?;
     Ok(session)
 }
@@ -90,10 +104,16 @@ fn open(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: 
 ///
 /// # Errors
 /// Revoked; no room for a record.
-pub(crate) fn touch(worker: &Arc<Worker>, route: &LiveRoute, key: SessionKey, expires_seconds: u64) -> Result<(), Fault> {
+pub(crate) fn touch(
+    worker: &Arc<Worker>,
+    route: &LiveRoute,
+    key: SessionKey,
+    expires_seconds: u64,
+) -> Result<(), Fault> {
     let idle = route.rules().spec.sessions.idle_timeout.as_secs();
     // Records are swept by the idle time of their route: that is what groups them.
-    let facts = Facts { expires_at: expires_seconds.saturating_mul(1_000), group: u32::try_from(idle).unwrap_or(u32::MAX) };
+    let facts =
+        Facts { expires_at: expires_seconds.saturating_mul(1_000), group: u32::try_from(idle).unwrap_or(u32::MAX) };
     match worker.shared.owner.touch(key, facts, clock::unix_millis()) {
         Touch::Known | Touch::Created { evicted: None } => Ok(()),
         Touch::Created { evicted: Some(freed) } => {

@@ -33,7 +33,8 @@ fn what_never_became_a_message_keeps_its_status() {
 
 #[test]
 fn the_error_says_whose_fault_it_is() {
-    let fault = Fault::client(Reason::Version, "Unsupported protocol version").with_data(r#"{"supported":["2026-07-28"]}"#.into());
+    let fault = Fault::client(Reason::Version, "Unsupported protocol version")
+        .with_data(r#"{"supported":["2026-07-28"]}"#.into());
     let body = error_body(&fault, Era::Modern, Some(b"\"a\""));
     let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(value["id"], "a");

@@ -56,7 +56,10 @@ impl Asks {
 
     /// The number under which a backend's own request is open, for its `notifications/cancelled`.
     pub(crate) fn number_of(&self, session: SessionKey, owner: u64, id: &[u8]) -> Option<u64> {
-        self.lock().iter().find(|(_, a)| a.session == session && a.owner == owner && a.id == id).map(|(number, _)| *number)
+        self.lock()
+            .iter()
+            .find(|(_, a)| a.session == session && a.owner == owner && a.id == id)
+            .map(|(number, _)| *number)
     }
 
     /// Forgets what came in on a call or stream that ended.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use ringway_mcp::Method;
 use ringway_snapshot::Target;
 
-use super::owner::bind::{Begin, BindLease, Waited};
 use super::owner::Owner;
+use super::owner::bind::{Begin, BindLease, Waited};
 use super::{Session, revision_of};
 use crate::fault::{Executed, Fault, Reason, Source};
 use crate::upstream::{self, Hello, Outgoing, Pool, Server, UpstreamSession};
@@ -114,7 +114,8 @@ impl<L> Binder<'_, L> {
     async fn apply_log_level(&self, session: &Session, upstream: &UpstreamSession) {
         let Some(level) = self.owner.log_level(session.key()) else { return };
         let method = Method::LoggingSetLevel.as_str();
-        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"level":"{}"}}}}"#, level.as_str());
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"level":"{}"}}}}"#, level.as_str());
         let wait = self.server.backend.timeouts.connect * 2;
         let out = Outgoing {
             body: Bytes::from(body),

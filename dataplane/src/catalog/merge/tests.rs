@@ -35,7 +35,10 @@ pub(crate) fn list(items: &[(&str, &str)]) -> Arc<BackendList> {
     let limits = Limits::default();
     let mut pages = super::super::list::Pages::new(ListKind::Tools, &limits);
     let items: Vec<String> = items.iter().map(|(name, more)| format!(r#"{{"name":"{name}"{more}}}"#)).collect();
-    let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}],"ttlMs":1000,"cacheScope":"public"}}}}"#, items.join(","));
+    let text = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}],"ttlMs":1000,"cacheScope":"public"}}}}"#,
+        items.join(",")
+    );
     pages.take(&Bytes::from(text)).unwrap();
     Arc::new(pages.finish())
 }
@@ -65,7 +68,8 @@ struct Read {
 
 fn read(page: &[u8]) -> Read {
     let page: serde_json::Value = serde_json::from_slice(page).unwrap();
-    let names = page["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
+    let names =
+        page["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
     let cursor = page["nextCursor"].as_str().map(|text| {
         let (key, name) = text.split_once('/').unwrap();
         (BackendKey(key.parse().unwrap()), name.to_owned())
@@ -95,7 +99,10 @@ fn order_is_the_routes_and_then_the_servers() {
     let merged = merge(&route, &[here(named(&["z", "y"])), here(named(&["z", "x"]))], None, 1 << 20);
     assert_eq!(all(&merged), ["b_z", "b_y", "a_z", "a_x"]);
     let page = read(&merged.start()).page;
-    assert_eq!((&page["resultType"], &page["ttlMs"], &page["cacheScope"]), (&"complete".into(), &1000.into(), &"public".into()));
+    assert_eq!(
+        (&page["resultType"], &page["ttlMs"], &page["cacheScope"]),
+        (&"complete".into(), &1000.into(), &"public".into())
+    );
     assert!(page.get("_meta").is_none());
 }
 
@@ -185,9 +192,12 @@ fn a_very_long_name_fits_into_a_cursor() {
     let route = route(vec![backend("a", "a")]);
     let limits = Limits { page_bytes: 1, ..Limits::default() };
     let mut pages = super::super::list::Pages::new(ListKind::Templates, &limits);
-    let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"resourceTemplates":[{{"uriTemplate":"a://{long}"}},{{"uriTemplate":"a://{{x}}"}}]}}}}"#);
+    let text = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"resourceTemplates":[{{"uriTemplate":"a://{long}"}},{{"uriTemplate":"a://{{x}}"}}]}}}}"#
+    );
     pages.take(&Bytes::from(text)).unwrap();
-    let merged = Merged::new(&route, ListKind::Templates, true, &[here(Arc::new(pages.finish()))], None, &limits, &seal);
+    let merged =
+        Merged::new(&route, ListKind::Templates, true, &[here(Arc::new(pages.finish()))], None, &limits, &seal);
     let name = cursor_name(&format!("a://{long}"));
     let next = merged.after(route.sections[0].spec.key, &name).unwrap();
     assert!(next.starts_with(br#"{"resourceTemplates":[{"uriTemplate":"a+a://{x}"}"#));
@@ -229,7 +239,8 @@ fn names(prefix: &'static str) -> impl Strategy<Value = Vec<(String, usize)>> {
 }
 
 fn padded(names: &[(String, usize)]) -> Arc<BackendList> {
-    let more: Vec<(String, String)> = names.iter().map(|(name, pad)| (name.clone(), format!(r#","d":"{}""#, "x".repeat(*pad)))).collect();
+    let more: Vec<(String, String)> =
+        names.iter().map(|(name, pad)| (name.clone(), format!(r#","d":"{}""#, "x".repeat(*pad)))).collect();
     list(&more.iter().map(|(name, more)| (name.as_str(), more.as_str())).collect::<Vec<_>>())
 }
 

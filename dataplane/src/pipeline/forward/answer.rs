@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ringway_mcp::scan;
+use ringway_mcp::scan::scan;
 use ringway_mcp::splice::Edits;
 use tokio::time::Instant;
 
@@ -12,14 +12,14 @@ use crate::fault::Fault;
 use crate::peer::{Address, Message as Mail};
 use crate::reply::Reply;
 use crate::session::{Session, SessionKey};
-use crate::upstream::{self, Outgoing};
 use crate::telemetry::labels::TaskName;
+use crate::upstream::{self, Outgoing};
 use crate::worker::Worker;
 
 /// Sends an answer on its way. One that nobody waits for any more is taken and dropped: clients answer late, and some
 /// lose their connection on any status but 202.
 pub(crate) async fn deliver(worker: &Arc<Worker>, session: &Session, message: &Message) -> Result<Reply, Fault> {
-    let address = message.id().and_then(|id| Address::from_raw_id(&id));
+    let address = message.id().and_then(|id| Address::of_raw_id(&id));
     if let Some(address) = address.filter(|a| a.incarnation == worker.shared.incarnation) {
         let body = message.body.clone();
         if address.worker == worker.id {
@@ -38,7 +38,7 @@ pub(crate) fn take(worker: &Arc<Worker>, number: u64, session: SessionKey, body:
     let worker = Arc::clone(worker);
     worker.clone().spawn(TaskName::Call, async move {
         // Scanned before it travelled; the id is where it was.
-        let Ok(envelope) = scan::scan(&body, &worker.shared.limits.message) else { return };
+        let Ok(envelope) = scan(&body, &worker.shared.limits.message) else { return };
         let Some(id) = envelope.id else { return };
         let mut edits = Edits::new();
         edits.replace(id.span, &ask.id);
@@ -48,7 +48,12 @@ pub(crate) fn take(worker: &Arc<Worker>, number: u64, session: SessionKey, body:
 }
 
 /// Posts a notification or response; what the backend says to it is of no consequence to anybody.
-pub(crate) async fn post(worker: &Worker, server: &Arc<upstream::Server>, session: &upstream::UpstreamSession, body: Bytes) {
+pub(crate) async fn post(
+    worker: &Worker,
+    server: &Arc<upstream::Server>,
+    session: &upstream::UpstreamSession,
+    body: Bytes,
+) {
     let timeouts = server.backend.timeouts;
     let wait = timeouts.connect + worker.shared.limits.backend_wait;
     let out = Outgoing {

@@ -16,7 +16,7 @@ use super::super::admit;
 use super::super::exchange::Exchange;
 use super::super::limit::Slot;
 use super::super::parse::Message;
-use super::super::pick::{Subject, SubjectKind, Target};
+use super::super::pick::{Picked, Subject, SubjectKind, Target};
 use super::super::route::LiveRoute;
 use super::super::session::Scope;
 use super::client::Client;
@@ -58,25 +58,25 @@ pub(crate) struct Call {
 pub(crate) async fn start(
     worker: &Arc<Worker>,
     route: &Arc<LiveRoute>,
-    section: usize,
-    subject: &Subject,
+    picked: &Picked,
     target: &Target<'_>,
     slot: Slot,
     exchange: &mut Exchange,
 ) -> Result<Reply, Fault> {
+    let Picked { section, subject } = picked;
     let message = &target.permit.message;
-    let server = Arc::clone(route.server(section)?);
+    let server = Arc::clone(route.server(*section)?);
     let session = match &target.permit.scope {
         Scope::Session(session) => Some(Arc::clone(session)),
         Scope::Modern(_) => None,
         Scope::Handshake => return Err(Fault::internal("A call during the handshake")),
     };
     let mut record = exchange.record.take().ok_or_else(|| Fault::internal("A request without a record"))?;
-    if let Some(metrics) = route.backend_metrics.get(section) {
+    if let Some(metrics) = route.backend_metrics.get(*section) {
         record.set_backend(metrics);
     }
     name(&mut record, message, subject);
-    let headers = match check_and_make_headers(worker, route, section, subject, target) {
+    let headers = match check_and_make_headers(worker, route, picked, target) {
         Ok(headers) => headers,
         Err(fault) => {
             exchange.record = Some(record);
@@ -93,7 +93,7 @@ pub(crate) async fn start(
         idle: timeouts.request,
         worker: Arc::clone(worker),
         route: Arc::clone(route),
-        section,
+        section: *section,
         server,
         session,
         headers,
@@ -125,13 +125,12 @@ async fn run(worker: &Worker, call: Call, accepts_events: bool) -> Result<Reply,
 fn check_and_make_headers(
     worker: &Worker,
     route: &LiveRoute,
-    section: usize,
-    subject: &Subject,
+    picked: &Picked,
     target: &Target<'_>,
 ) -> Result<Headers, Fault> {
     let message = &target.permit.message;
     let mut out = Headers::new();
-    let backend = &route.server(section)?.backend;
+    let backend = &route.server(picked.section)?.backend;
     for name in &backend.forward_headers {
         for value in target.inbound.headers.get_all(name.as_str()) {
             if let Ok(name) = HeaderName::try_from(name.as_str()) {
@@ -140,8 +139,8 @@ fn check_and_make_headers(
         }
     }
     if matches!(target.permit.scope, Scope::Modern(_)) {
-        modern_headers(&mut out, message, subject);
-        params(worker, route, section, subject, target, &mut out)?;
+        modern_headers(&mut out, message, &picked.subject);
+        params(worker, route, picked, target, &mut out)?;
     }
     Ok(out)
 }
@@ -164,8 +163,7 @@ fn modern_headers(out: &mut Headers, message: &Message, subject: &Subject) {
 fn params(
     worker: &Worker,
     route: &LiveRoute,
-    section: usize,
-    subject: &Subject,
+    picked: &Picked,
     target: &Target<'_>,
     out: &mut Headers,
 ) -> Result<(), Fault> {
@@ -173,10 +171,16 @@ fn params(
     let message = &target.permit.message;
     if message.method == Method::ToolsCall {
         let name = rewrite::subject_of(message, SubjectKind::Name).map(|s| s.text(&message.body)).unwrap_or_default();
-        let own = subject.own.as_deref().unwrap_or(&name);
+        let own = picked.subject.own.as_deref().unwrap_or(&name);
         let viewer = super::super::pick::viewer(&target.permit.scope);
         let arguments = message.envelope.params.as_ref().and_then(|p| p.arguments);
-        for param in worker.shared.catalog.param_headers(&route.bound, &viewer, section, own).iter().flat_map(|p| p.iter()) {
+        for param in worker
+            .shared
+            .catalog
+            .param_headers(&route.bound, &viewer, picked.section, own)
+            .iter()
+            .flat_map(|p| p.iter())
+        {
             let header = format!("{PREFIX}{}", param.name.to_ascii_lowercase());
             let value = target.inbound.headers.get(&header).map(|v| v.as_bytes());
             headers::check_param(value, &message.body, arguments, param)

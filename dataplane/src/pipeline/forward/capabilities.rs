@@ -23,8 +23,16 @@ pub(crate) struct Union {
 impl Union {
     /// A backend that was not seen yet counts as having everything: a legacy client asks only once.
     pub(crate) fn of(hello: &Hello) -> Self {
-        if hello.sections.is_empty() || hello.sections.iter().any(|s| s.state == Presence::Unseen && s.facts.is_none()) {
-            return Self { tools: true, prompts: true, resources: true, subscribe: true, completions: true, logging: true };
+        if hello.sections.is_empty() || hello.sections.iter().any(|s| s.state == Presence::Unseen && s.facts.is_none())
+        {
+            return Self {
+                tools: true,
+                prompts: true,
+                resources: true,
+                subscribe: true,
+                completions: true,
+                logging: true,
+            };
         }
         hello.sections.iter().filter_map(|s| s.facts.as_deref()).fold(Self::default(), Self::with)
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringway_mcp::{Revision, value};
 use ringway_mcp::scan::{self, ResultKey};
 use ringway_mcp::splice::{Edits, write_json_string};
+use ringway_mcp::{Revision, value};
 
 use super::super::authorize::Permit;
 use super::super::parse::era::unsupported;
@@ -31,7 +31,12 @@ const MODERN_ONLY: &str = r#"["2026-07-28"]"#;
 ///
 /// # Errors
 /// No backend of this era; none that can be reached.
-pub(crate) async fn answer(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &Permit, id: &[u8]) -> Result<Reply, Fault> {
+pub(crate) async fn answer(
+    worker: &Arc<Worker>,
+    route: &Arc<LiveRoute>,
+    permit: &Permit,
+    id: &[u8],
+) -> Result<Reply, Fault> {
     let viewer = pick::viewer(&permit.scope);
     let catalog = &worker.shared.catalog;
     let mut hello = catalog.hello(&route.bound, &viewer, SOON).await;
@@ -64,8 +69,10 @@ fn any_other_era(hello: &Hello) -> bool {
 fn any_dual_era(hello: &Hello) -> bool {
     hello.sections.iter().filter_map(|s| s.facts.as_deref()).any(|facts| {
         let data = &facts.message;
-        let versions = scan::scan(data, &scan::Limits::default()).ok().and_then(|e| e.result).and_then(|r| r.supported_versions);
-        let named = versions.into_iter().flat_map(|list| value::elements(data, list)).filter_map(|v| value::string(data, v));
+        let versions =
+            scan::scan(data, &scan::Limits::default()).ok().and_then(|e| e.result).and_then(|r| r.supported_versions);
+        let named =
+            versions.into_iter().flat_map(|list| value::elements(data, list)).filter_map(|v| value::string(data, v));
         named.into_iter().any(|s| Revision::parse(s.text(data).as_bytes()).is_some_and(|r| !r.is_modern()))
     })
 }
@@ -78,19 +85,27 @@ fn versions(hello: &Hello) -> &'static str {
 fn own_answer(route: &LiveRoute, hello: &Hello) -> Result<Bytes, Fault> {
     let facts = hello.sections.iter().find_map(|s| s.facts.as_deref()).ok_or_else(|| Fault::internal("No backend"))?;
     let data = &facts.message;
-    let envelope = scan::scan(data, &scan::Limits::default()).map_err(|error| Fault::internal("A kept answer is broken").caused_by(error))?;
+    let envelope = scan::scan(data, &scan::Limits::default())
+        .map_err(|error| Fault::internal("A kept answer is broken").caused_by(error))?;
     let result = envelope.result.as_ref().ok_or_else(|| Fault::internal("A kept answer is an error"))?;
     let mut edits = Edits::new();
-    edits.set_member(result.object, result.field(ResultKey::SupportedVersions), "supportedVersions", versions(hello).as_bytes());
+    edits.set_member(
+        result.object,
+        result.field(ResultKey::SupportedVersions),
+        "supportedVersions",
+        versions(hello).as_bytes(),
+    );
     edits.set_member(result.object, result.field(ResultKey::CacheScope), "cacheScope", br#""private""#);
     if let Some(instructions) = &route.rules().spec.instructions {
         let mut text = Vec::new();
         write_json_string(&mut text, instructions);
         edits.set_member(result.object, result.field(ResultKey::Instructions), "instructions", &text);
     }
-    let whole = edits.apply(data).map_err(|error| Fault::internal("The answer could not be rewritten").caused_by(error))?;
+    let whole =
+        edits.apply(data).map_err(|error| Fault::internal("The answer could not be rewritten").caused_by(error))?;
     // The result alone goes behind the client's id.
-    let envelope = scan::scan(&whole, &scan::Limits::default()).map_err(|error| Fault::internal("The answer is broken").caused_by(error))?;
+    let envelope = scan::scan(&whole, &scan::Limits::default())
+        .map_err(|error| Fault::internal("The answer is broken").caused_by(error))?;
     let span = envelope.result.map(|r| r.object.span).ok_or_else(|| Fault::internal("The answer is broken"))?;
     Ok(whole.slice(span.range()))
 }

@@ -10,8 +10,8 @@ use crate::peer::Message as Mail;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::session::bind::Binder;
-use crate::upstream::{self, Server, UpstreamSession};
 use crate::telemetry::labels::TaskName;
+use crate::upstream::{self, Server, UpstreamSession};
 use crate::worker::Worker;
 
 /// Ends a session. The upstream sessions end in the background: a slow backend is no reason for the client to wait.

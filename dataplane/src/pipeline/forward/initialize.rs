@@ -32,10 +32,16 @@ use crate::worker::Worker;
 ///
 /// # Errors
 /// The one backend cannot be reached or refuses; parameters are missing; too many sessions.
-pub(crate) async fn open(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &Permit, exchange: &mut Exchange) -> Result<Reply, Fault> {
+pub(crate) async fn open(
+    worker: &Arc<Worker>,
+    route: &Arc<LiveRoute>,
+    permit: &Permit,
+    exchange: &mut Exchange,
+) -> Result<Reply, Fault> {
     let message = &permit.message;
     let params = message.envelope.params.as_ref().filter(|p| p.is_object).ok_or_else(|| invalid("params"))?;
-    let asked = params.protocol_version.ok_or_else(|| invalid("params.protocolVersion"))?.text(&message.body).into_owned();
+    let asked =
+        params.protocol_version.ok_or_else(|| invalid("params.protocolVersion"))?.text(&message.body).into_owned();
     let id = message.id().ok_or_else(|| Fault::internal("A request without an id"))?;
     let mut token = token(route, &message.body, params)?;
     session::touch(worker, route, SessionKey(token.key), token.expires_at)?;
@@ -59,20 +65,20 @@ pub(crate) async fn open(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &
         }
     };
     let bound = Bound { route: &route.rules().label, principal: &permit.caller.principal };
-    let sealed = worker
-        .shared
-        .keyring
-        .seal_session(&token, bound)
-        .map_err(|error| Fault::upstream(Reason::UpstreamBad, "The backend's session id is too long").caused_by(error))?;
+    let sealed = worker.shared.keyring.seal_session(&token, bound).map_err(|error| {
+        Fault::upstream(Reason::UpstreamBad, "The backend's session id is too long").caused_by(error)
+    })?;
     exchange.note(|record| record.set_session(&token.key));
-    let session = HeaderValue::from_str(&sealed).map_err(|error| Fault::internal("The session id is no header").caused_by(error))?;
+    let session = HeaderValue::from_str(&sealed)
+        .map_err(|error| Fault::internal("The session id is no header").caused_by(error))?;
     Ok(Reply::Json { status: StatusCode::OK, body, session: Some(session) })
 }
 
 fn token(route: &LiveRoute, body: &[u8], params: &Params) -> Result<SessionToken, Fault> {
     let info = params.client_info;
     let text = |s: Option<scan::Str>| s.map(|s| s.text(body).into_owned()).unwrap_or_default();
-    let capabilities = params.capabilities.map_or(ClientCapabilities(0), |span| ClientCapabilities::from_json(body, span));
+    let capabilities =
+        params.capabilities.map_or(ClientCapabilities(0), |span| ClientCapabilities::from_json(body, span));
     let mut key = [0; 16];
     aws_lc_rs::rand::fill(&mut key).map_err(|_| Fault::internal("No randomness"))?;
     Ok(SessionToken {
@@ -90,7 +96,9 @@ fn token(route: &LiveRoute, body: &[u8], params: &Params) -> Result<SessionToken
 fn bind(worker: &Worker, server: &Arc<Server>, token: &mut SessionToken, made: Established) -> Result<(), Fault> {
     if made.session.process.is_some() {
         return match worker.shared.owner.begin_bind(SessionKey(token.key), server.backend.key, None) {
-            Begin::Lease(lease) => lease.commit(made.session).map(drop).map_err(|_| Fault::internal("The session is gone")),
+            Begin::Lease(lease) => {
+                lease.commit(made.session).map(drop).map_err(|_| Fault::internal("The session is gone"))
+            }
             Begin::Bound(..) | Begin::Wait(_) | Begin::Gone => Err(Fault::internal("A new session was bound already")),
         };
     }
@@ -108,7 +116,8 @@ fn bind(worker: &Worker, server: &Arc<Server>, token: &mut SessionToken, made: E
 fn answer_of(route: &LiveRoute, id: &[u8], made: &Established) -> Result<(Revision, Bytes), Fault> {
     let data = &made.message;
     let bad = |what: &'static str| Fault::upstream(Reason::UpstreamBad, what).executed(Executed::Yes);
-    let envelope = scan::scan(data, &scan::Limits::default()).map_err(|e| bad("The backend's answer is not a valid message").caused_by(e))?;
+    let envelope = scan::scan(data, &scan::Limits::default())
+        .map_err(|e| bad("The backend's answer is not a valid message").caused_by(e))?;
     let result = envelope.result.as_ref().ok_or_else(|| bad("The backend refused the session"))?;
     let version = result.protocol_version.map(|v| v.text(data).into_owned()).unwrap_or_default();
     let revision = Revision::parse(version.as_bytes())
@@ -126,7 +135,8 @@ fn answer_of(route: &LiveRoute, id: &[u8], made: &Established) -> Result<(Revisi
         write_json_string(&mut text, instructions);
         edits.set_member(result.object, result.field(ResultKey::Instructions), "instructions", &text);
     }
-    let body = edits.apply(data).map_err(|error| Fault::internal("The answer could not be rewritten").caused_by(error))?;
+    let body =
+        edits.apply(data).map_err(|error| Fault::internal("The answer could not be rewritten").caused_by(error))?;
     Ok((revision, body))
 }
 

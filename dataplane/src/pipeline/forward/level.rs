@@ -22,9 +22,15 @@ use crate::worker::Worker;
 ///
 /// # Errors
 /// A level that does not exist; with one backend whatever that one answers.
-pub(crate) async fn set(worker: &Arc<Worker>, route: &Arc<LiveRoute>, permit: &Permit, id: &[u8]) -> Result<Reply, Fault> {
+pub(crate) async fn set(
+    worker: &Arc<Worker>,
+    route: &Arc<LiveRoute>,
+    permit: &Permit,
+    id: &[u8],
+) -> Result<Reply, Fault> {
     let message = &permit.message;
-    let level = message.envelope.params.as_ref().and_then(|p| p.level).map(|l| l.text(&message.body)).unwrap_or_default();
+    let level =
+        message.envelope.params.as_ref().and_then(|p| p.level).map(|l| l.text(&message.body)).unwrap_or_default();
     let known = LogLevel::parse(level.as_bytes());
     let known = known.ok_or_else(|| Fault::client(Reason::Params, "Invalid params: unknown log level"))?;
     let Scope::Session(session) = &permit.scope else { return Err(Fault::client(Reason::Method, "Method not found")) };

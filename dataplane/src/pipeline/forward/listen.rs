@@ -20,8 +20,8 @@ use super::super::exchange::Exchange;
 use super::super::limit::Slot;
 use super::super::pick;
 use super::super::route::LiveRoute;
-use super::client::{Client, Patience};
 use super::capabilities::change_notification;
+use super::client::{Client, Patience};
 use super::stream::{StreamPlace, jittered, next_change};
 use crate::catalog::{Changes, KindSet, ListKind};
 use crate::fault::{Fault, Reason};
@@ -74,7 +74,10 @@ pub(crate) async fn open(
     let subscriptions = upstream_listen::subscriptions(worker, route, permit, &id, &filter.uris).await;
     let changes = worker.shared.catalog.changes(&route.bound, &pick::viewer(&permit.scope));
     let expected = subscriptions.len();
-    let readers = subscriptions.into_iter().map(|s: Subscription| worker.spawn_owned(TaskName::UpstreamStream, s.run(heard.clone()))).collect();
+    let readers = subscriptions
+        .into_iter()
+        .map(|s: Subscription| worker.spawn_owned(TaskName::UpstreamStream, s.run(heard.clone())))
+        .collect();
     let (sender, events) = mpsc::channel(worker.shared.limits.stream_events.max(1));
     let listening = Listening {
         worker: Arc::clone(worker),
@@ -96,7 +99,8 @@ impl Filter {
     fn of(permit: &Permit) -> Result<Self, Fault> {
         let body = &permit.message.body;
         let span = permit.message.envelope.params.as_ref().and_then(|p| p.notifications);
-        let span = span.ok_or_else(|| Fault::client(Reason::Params, "Invalid params: params.notifications is required"))?;
+        let span =
+            span.ok_or_else(|| Fault::client(Reason::Params, "Invalid params: params.notifications is required"))?;
         let flag = |key| value::find(body, span, key).and_then(|v| value::as_bool(body, v)).unwrap_or(false);
         let mut lists = Vec::new();
         for (key, kind) in [
@@ -109,7 +113,7 @@ impl Filter {
             }
         }
         let uris = value::find(body, span, "resourceSubscriptions").map(|list: Span| {
-            value::elements(body, list).into_iter().filter_map(|v| value::string(body, v)).map(|s| s.text(body).into_owned())
+            value::elements(body, list).filter_map(|v| value::string(body, v)).map(|s| s.text(body).into_owned())
         });
         let uris: Vec<String> = uris.into_iter().flatten().take(MAX_URIS + 1).collect();
         if uris.len() > MAX_URIS {
@@ -164,7 +168,9 @@ impl Listening {
         }
         // In the order of the request.
         let uris: Vec<&String> = self.filter.uris.iter().filter(|uri| honoured.contains(*uri)).collect();
-        let mut out = br#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"#.to_vec();
+        let mut out =
+            br#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"#
+                .to_vec();
         for kind in &self.filter.lists {
             out.extend_from_slice(format!("\"{}\":true,", flag_name(*kind)).as_bytes());
         }

@@ -15,12 +15,19 @@ use crate::session::bind::Binder;
 use crate::worker::Worker;
 
 /// Takes a notification in; always 202.
-pub(crate) async fn forward(worker: &Arc<Worker>, route: &Arc<LiveRoute>, session: &Session, message: &Message) -> Result<Reply, Fault> {
+pub(crate) async fn forward(
+    worker: &Arc<Worker>,
+    route: &Arc<LiveRoute>,
+    session: &Session,
+    message: &Message,
+) -> Result<Reply, Fault> {
     match message.method {
         Method::Cancelled => cancel(worker, session, message).await,
         // With one backend the handshake was the client's own; with several the gateway sent its own to each.
         Method::Initialized if route.rules().sole().is_none() => {}
-        Method::Initialized | Method::RootsListChanged | Method::Progress => to_bound(worker, route, session, message).await,
+        Method::Initialized | Method::RootsListChanged | Method::Progress => {
+            to_bound(worker, route, session, message).await
+        }
         _ => {}
     }
     Ok(Reply::Accepted)

@@ -11,16 +11,16 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::call::Call;
+use super::capabilities::{changed_list, owned};
 use super::client::{Client, Patience};
 use super::side::Side;
-use super::capabilities::{changed_list, owned};
 use super::{answer, rewrite};
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::Era;
 use crate::session::asks::Ask;
 use crate::session::bind::{Binder, Bound, Stale};
-use crate::upstream::{self, Answer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
 use crate::telemetry::labels::Outcome;
+use crate::upstream::{self, Answer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
 use crate::worker::CallGuard;
 
 /// What a cancelled call may still take to end in an orderly way.
@@ -85,7 +85,10 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
     let mut bound = call.bind(None).await?;
     let mut again = true;
     loop {
-        if session.capabilities.asks() && ties.side.is_none() && call.worker.shared.owner.holder(session.key()).is_none() {
+        if session.capabilities.asks()
+            && ties.side.is_none()
+            && call.worker.shared.owner.holder(session.key()).is_none()
+        {
             ties.side = Some(Side::open(&call.worker, &call.server, &bound.upstream).await);
         }
         let sent = std::time::Instant::now();
@@ -93,7 +96,9 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
         call.record.waited(sent.elapsed());
         match answer {
             // The backend forgot the session: made anew once, by one of all the calls that wait, and sent again.
-            Ok(Some(Answer::Refused(Refusal { session_lost: true, .. }))) | Err(UpstreamError::SessionLost) if again => {
+            Ok(Some(Answer::Refused(Refusal { session_lost: true, .. }))) | Err(UpstreamError::SessionLost)
+                if again =>
+            {
                 again = false;
                 ties.side = None;
                 bound = call.bind(Some(Stale(bound.seq))).await?;
@@ -173,7 +178,10 @@ async fn settle(
             call.final_answer(&data, &envelope, StatusCode::OK)
         }
         Answer::Stream(stream, _) => read_stream(call, client, ties, stream, session).await,
-        Answer::Accepted => Err(Fault::upstream(Reason::UpstreamBad, "The backend did not answer the request").executed(Executed::Unknown)),
+        Answer::Accepted => {
+            Err(Fault::upstream(Reason::UpstreamBad, "The backend did not answer the request")
+                .executed(Executed::Unknown))
+        }
         Answer::Refused(refusal) => call.refused(refusal),
     }
 }
@@ -278,7 +286,9 @@ impl Call {
 
     fn scan(&self, data: &[u8]) -> Result<Envelope, Fault> {
         scan::scan(data, &self.worker.shared.limits.message).map_err(|error| {
-            Fault::upstream(Reason::UpstreamBad, "The backend's answer is not a valid message").executed(Executed::Unknown).caused_by(error)
+            Fault::upstream(Reason::UpstreamBad, "The backend's answer is not a valid message")
+                .executed(Executed::Unknown)
+                .caused_by(error)
         })
     }
 
@@ -344,14 +354,21 @@ impl Call {
         let Some(id) = envelope.params.as_ref().and_then(|p| p.request_id) else { return };
         let Some(number) = self.worker.asks.number_of(session.key(), self.number, id.raw(data)) else { return };
         let mut edits = ringway_mcp::splice::Edits::new();
-        edits.replace(id.span, self.worker.address(number).to_raw_id().as_bytes());
+        edits.replace(id.span, self.worker.address(number).raw_id().as_bytes());
         if let Ok(data) = edits.apply(data) {
             client.event(&data, self.patience()).await;
         }
     }
 
     /// A request of the server to the client: the client sees an id of ours. A ping is for the gateway.
-    async fn ask(&mut self, client: &mut Client, ties: &mut Ties, upstream: &UpstreamSession, data: &Bytes, envelope: &Envelope) {
+    async fn ask(
+        &mut self,
+        client: &mut Client,
+        ties: &mut Ties,
+        upstream: &UpstreamSession,
+        data: &Bytes,
+        envelope: &Envelope,
+    ) {
         let (Some(session), Some(id)) = (self.session.clone(), envelope.id) else { return };
         let raw = data.slice(id.span.range());
         if envelope.known_method() == Some(ringway_mcp::Method::Ping) {
@@ -370,7 +387,7 @@ impl Call {
             id: raw,
             owner: self.number,
         });
-        if let Ok(data) = rewrite::with_id(data, envelope, self.worker.address(number).to_raw_id().as_bytes()) {
+        if let Ok(data) = rewrite::with_id(data, envelope, self.worker.address(number).raw_id().as_bytes()) {
             client.event(&data, self.patience()).await;
         }
     }
@@ -384,9 +401,11 @@ impl Call {
 
     fn final_answer(&mut self, data: &Bytes, envelope: &Envelope, status: StatusCode) -> Result<End, Fault> {
         if envelope.kind != Kind::Response || !self.is_mine(data, envelope) {
-            return Err(Fault::upstream(Reason::UpstreamBad, "The backend answered another request").executed(Executed::Unknown));
+            return Err(Fault::upstream(Reason::UpstreamBad, "The backend answered another request")
+                .executed(Executed::Unknown));
         }
-        let section = self.route.rules().sections.get(self.section).ok_or_else(|| Fault::internal("The route changed"))?;
+        let section =
+            self.route.rules().sections.get(self.section).ok_or_else(|| Fault::internal("The route changed"))?;
         match &envelope.error {
             Some(error) => self.record.rpc_error(error.code.unwrap_or_default()),
             None => self.record.succeed(outcome_of(data, envelope)),
@@ -407,12 +426,14 @@ impl Call {
         if refusal.session_lost {
             return Err(Fault::client(Reason::Session, "Session not found"));
         }
-        let bad = || Fault::upstream(Reason::UpstreamBad, "The backend refused the request").executed(Executed::Unknown);
+        let bad =
+            || Fault::upstream(Reason::UpstreamBad, "The backend refused the request").executed(Executed::Unknown);
         if matches!(refusal.status, 401 | 403) {
             return Err(Fault::upstream(Reason::UpstreamBad, "The backend did not accept the gateway's credentials"));
         }
         let error = refusal.message.ok_or_else(bad)?;
-        let data = Bytes::from([br#"{"jsonrpc":"2.0","id":"#.as_slice(), &self.id, br#","error":"#, &error, b"}"].concat());
+        let data =
+            Bytes::from([br#"{"jsonrpc":"2.0","id":"#.as_slice(), &self.id, br#","error":"#, &error, b"}"].concat());
         let envelope = self.scan(&data).map_err(|_| bad())?;
         let status = match (self.session.is_none(), refusal.status) {
             (true, 400..=499) => StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::OK),

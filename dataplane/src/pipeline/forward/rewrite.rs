@@ -48,7 +48,13 @@ pub(crate) fn subject_of(message: &Message, kind: SubjectKind) -> Option<Str> {
 ///
 /// # Errors
 /// Only a fault of our own.
-pub(crate) fn answer(method: Method, section: &Section, id: &[u8], data: &Bytes, envelope: &Envelope) -> Result<Bytes, Fault> {
+pub(crate) fn answer(
+    method: Method,
+    section: &Section,
+    id: &[u8],
+    data: &Bytes,
+    envelope: &Envelope,
+) -> Result<Bytes, Fault> {
     let mut edits = Edits::new();
     match envelope.id {
         Some(own) if own.span.of(data) == id => {}
@@ -97,7 +103,13 @@ fn uris_of(method: Method) -> Option<&'static Pattern> {
     }
 }
 
-fn map_uris(edits: &mut Edits, section: &Section, data: &Bytes, span: ringway_mcp::scan::Span, pattern: &'static Pattern) {
+fn map_uris(
+    edits: &mut Edits,
+    section: &Section,
+    data: &Bytes,
+    span: ringway_mcp::scan::Span,
+    pattern: &'static Pattern,
+) {
     if section.uri_prefix.is_none() {
         return;
     }

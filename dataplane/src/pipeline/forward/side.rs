@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::upstream::{self, Incoming, Server, UpstreamError, UpstreamSession};
 use crate::telemetry::labels::TaskName;
+use crate::upstream::{self, Incoming, Server, UpstreamError, UpstreamSession};
 use crate::worker::{Task, Worker};
 
 /// How long a call waits for the stream to stand before it goes out: a server that asks at once must find it, and one

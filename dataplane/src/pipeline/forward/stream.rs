@@ -22,8 +22,8 @@ use super::super::parse::Accepts;
 use super::super::pick;
 use super::super::route::LiveRoute;
 use super::super::session::Scope;
-use super::client::{Client, Patience};
 use super::capabilities::{change_notification, changed_list, owned};
+use super::client::{Client, Patience};
 use super::{answer, relay, rewrite};
 use crate::catalog::{Changes, KindSet};
 use crate::fault::{Fault, Reason};
@@ -191,7 +191,7 @@ impl Held {
                 && let Some(number) = self.worker.asks.number_of(self.session.key(), self.number, id.raw(data))
             {
                 let mut edits = ringway_mcp::splice::Edits::new();
-                edits.replace(id.span, self.worker.address(number).to_raw_id().as_bytes());
+                edits.replace(id.span, self.worker.address(number).raw_id().as_bytes());
                 if let Ok(data) = edits.apply(data) {
                     self.client.event(&data, self.patience()).await;
                 }
@@ -214,7 +214,7 @@ impl Held {
         }
         let ask = Ask { session: self.session.key(), server, upstream: bound.upstream, id: raw, owner: self.number };
         let number = self.worker.asks.open(ask);
-        if let Ok(data) = rewrite::with_id(data, envelope, self.worker.address(number).to_raw_id().as_bytes()) {
+        if let Ok(data) = rewrite::with_id(data, envelope, self.worker.address(number).raw_id().as_bytes()) {
             self.client.event(&data, self.patience()).await;
         }
     }

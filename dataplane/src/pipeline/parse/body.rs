@@ -36,7 +36,8 @@ pub(super) async fn collect(shared: &Shared, headers: &HeaderMap, mut body: Inco
             Some(rest) => rest.extend_from_slice(&data),
             None if first.is_empty() => first = data,
             None => {
-                let mut joined = BytesMut::with_capacity(announced(headers).unwrap_or(first.len() + data.len()).min(limit));
+                let mut joined =
+                    BytesMut::with_capacity(announced(headers).unwrap_or(first.len() + data.len()).min(limit));
                 joined.extend_from_slice(&first);
                 joined.extend_from_slice(&data);
                 rest = Some(joined);
@@ -66,7 +67,9 @@ async fn next(shared: &Shared, body: &mut Incoming, deadline: Instant) -> Result
         };
         match frame {
             None => return Ok(None),
-            Some(Err(error)) => return Err(Fault::client(Reason::Request, "The request body was cut off").caused_by(error)),
+            Some(Err(error)) => {
+                return Err(Fault::client(Reason::Request, "The request body was cut off").caused_by(error));
+            }
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));

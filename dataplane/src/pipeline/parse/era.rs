@@ -44,7 +44,9 @@ pub(super) fn modern_headers(message: &Message, http: &HeaderMap) -> Result<(), 
     let value = |name: &http::HeaderName| http.get(name).map(|v| v.as_bytes());
     match message.kind {
         // A client posts no responses in this era, and its notifications need no routing headers.
-        Kind::Response => return Err(Fault::client(Reason::Request, "Responses are not accepted in this protocol version")),
+        Kind::Response => {
+            return Err(Fault::client(Reason::Request, "Responses are not accepted in this protocol version"));
+        }
         Kind::Notification => return Ok(()),
         Kind::Request => {}
     }
@@ -52,8 +54,9 @@ pub(super) fn modern_headers(message: &Message, http: &HeaderMap) -> Result<(), 
     if meta.is_none_or(|m| m.client_capabilities.is_none()) {
         return Err(missing("io.modelcontextprotocol/clientCapabilities"));
     }
-    let routing = Routing { protocol_version: value(&PROTOCOL_VERSION), method: value(&MCP_METHOD), name: value(&MCP_NAME) };
-    headers::check(&message.envelope, &message.body, &routing).map_err(mismatch)?;
+    let routing =
+        Routing { protocol_version: value(&PROTOCOL_VERSION), method: value(&MCP_METHOD), name: value(&MCP_NAME) };
+    headers::check(&message.envelope, &message.body, &routing).map_err(|fault| mismatch(&fault))?;
     let version = meta.and_then(|m| m.protocol_version).map(|v| v.text(&message.body)).unwrap_or_default();
     if Revision::parse(version.as_bytes()).is_none_or(|r| !r.is_modern()) {
         return Err(unsupported(&version, &[Revision::V2026_07_28]));
@@ -77,7 +80,7 @@ pub(crate) fn unsupported(requested: &str, supported: &[Revision]) -> Fault {
     Fault::client(Reason::Version, "Unsupported protocol version").with_data(data)
 }
 
-fn mismatch(fault: HeaderFault) -> Fault {
+fn mismatch(fault: &HeaderFault) -> Fault {
     Fault::client(Reason::Header, fault.to_string())
 }
 

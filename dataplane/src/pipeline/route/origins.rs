@@ -30,12 +30,13 @@ impl Origins {
         let Ok(origin) = std::str::from_utf8(origin) else { return false };
         let origin = origin.to_ascii_lowercase();
         self.any
-            || self.exact.iter().any(|allowed| *allowed == origin)
+            || self.exact.contains(&origin)
             || self.below.iter().any(|(scheme, suffix)| {
-                origin
-                    .strip_prefix(scheme.as_str())
-                    .and_then(|host| host.strip_suffix(suffix.as_str()))
-                    .is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.'))
+                origin.strip_prefix(scheme.as_str()).and_then(|host| host.strip_suffix(suffix.as_str())).is_some_and(
+                    |label| {
+                        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+                    },
+                )
             })
     }
 }

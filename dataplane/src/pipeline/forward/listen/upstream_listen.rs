@@ -58,7 +58,12 @@ pub(super) async fn subscriptions(
     for visible in uris {
         let found = match route.rules().section_of_uri(visible) {
             Some((section, own)) => Some((section.index, own.into_owned())),
-            None => worker.shared.catalog.resolve_uri(&route.bound, &viewer, visible).await.map(|index| (index, visible.clone())),
+            None => worker
+                .shared
+                .catalog
+                .resolve_uri(&route.bound, &viewer, visible)
+                .await
+                .map(|index| (index, visible.clone())),
         };
         if let Some((index, own)) = found {
             by_section.entry(index).or_default().insert(own, visible.clone());
@@ -163,9 +168,10 @@ impl Subscription {
     }
 
     fn honoured(&self, data: &[u8], filter: Option<scan::Span>) -> Vec<String> {
-        let Some(list) = filter.and_then(|span| value::find(data, span, "resourceSubscriptions")) else { return Vec::new() };
+        let Some(list) = filter.and_then(|span| value::find(data, span, "resourceSubscriptions")) else {
+            return Vec::new();
+        };
         value::elements(data, list)
-            .into_iter()
             .filter_map(|v| value::string(data, v))
             .filter_map(|own| self.uris.get(own.text(data).as_ref()).cloned())
             .collect()
