@@ -199,7 +199,14 @@ async fn exchange(pool: &Pool, server: &Arc<Server>, http: &HttpSide, ask: &Ask<
             return Err(UpstreamError::Timeout { executed: Executed::Unknown });
         };
         let error = match sent {
-            Ok(response) => return Ok(Reply { response, connection }),
+            Ok(response) => {
+                let headers = response.headers();
+                if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+                    // Two ends of one body (RFC 9112, 6.3): the next answer must not begin in this one.
+                    connection.distrust();
+                }
+                return Ok(Reply { response, connection });
+            }
             Err(error) => error,
         };
         let unsent = error.message().is_some();

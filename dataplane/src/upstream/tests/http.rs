@@ -242,6 +242,25 @@ async fn a_body_in_pieces_is_put_together() {
 }
 
 #[tokio::test]
+async fn an_answer_of_doubtful_length_is_the_last_of_its_connection() {
+    let two = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let length = RESULT.len();
+    let both = format!(
+        "{two}content-length: {length}\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{RESULT}\r\n0\r\n\r\n"
+    );
+    let more = format!("{two}content-length: {length}\r\n\r\n{RESULT}{two}content-length: 6\r\n\r\nstolen");
+    for bytes in [both, more] {
+        let fake = Fake::start(move |_| vec![Step::Write(bytes.clone().into_bytes())]).await;
+        let (pool, server) = (Pool::new(), server_at(fake.address));
+        for _ in 0..3 {
+            assert_eq!(body(call(&pool, &server).await), RESULT);
+        }
+        let connections: Vec<_> = fake.seen().iter().map(|seen| seen.connection).collect();
+        assert_eq!(connections, [1, 2, 3]);
+    }
+}
+
+#[tokio::test]
 async fn silence_ends_a_call_and_its_connection() {
     let half = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     for begun in [false, true] {
