@@ -67,8 +67,11 @@ pub(crate) fn read(text: &str, lines_before: u64) -> (Option<Node>, Vec<Fault>) 
 
 /// The parser's message without its own position and its advice to programmers.
 fn parser_words(message: &str) -> String {
-    let words = message.rsplit_once(" at line ").map_or(message, |(words, _)| words);
-    let words = words.split("; use from_str_multiple").next().unwrap_or(words);
+    if message.starts_with("budget breached") {
+        return format!("the document is too large: at most {MAX_NODES} values, {MAX_DEPTH} levels deep");
+    }
+    let words = message.split_once(" at line ").map_or(message, |(words, _)| words);
+    let words = words.split_once("; use from_str_multiple").map_or(words, |(words, _)| words);
     words.to_owned()
 }
 

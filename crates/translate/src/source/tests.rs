@@ -141,3 +141,13 @@ fn hostile_documents_end_in_problems() {
         assert!(problems.iter().all(|p| p.line > 0 && p.column > 0), "{problems:?}");
     }
 }
+
+#[test]
+fn a_bomb_is_told_in_words() {
+    let deep = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
+    let told = problems(&deep);
+    assert!(
+        told[0].ends_with("InvalidSyntax: the document is too large: at most 20000 values, 64 levels deep"),
+        "{told:?}"
+    );
+}
