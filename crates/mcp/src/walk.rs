@@ -2,6 +2,8 @@
 //!
 //! The places are those where MCP puts resource URIs: they are mapped between backend and client names. Text and
 //! `structuredContent` are in no pattern, so they are never touched. Recursion is as deep as the pattern, not the data.
+use std::cell::OnceCell;
+
 use crate::scan::{Span, Str};
 use crate::value::{JsonKind, elements, find, kind, members, string};
 
@@ -71,9 +73,12 @@ pub fn strings(body: &[u8], span: Span, pattern: &Pattern, found: &mut impl FnMu
             }
         }
         Pattern::Keys(keys) => {
+            // Looked up once an object, at need: a sender may repeat a key as often as it likes.
+            let kind = OnceCell::new();
+            let kind = || kind.get_or_init(|| find(body, span, "type").and_then(|value| string(body, value)));
             for member in members(body, span) {
                 for key in keys.iter().filter(|key| member.key.is(body, key.name)) {
-                    if key.when.is_none_or(|wanted| has_type(body, span, wanted)) {
+                    if key.when.is_none_or(|wanted| kind().is_some_and(|kind| kind.is(body, wanted))) {
                         strings(body, member.value, &key.then, found);
                     }
                 }
@@ -89,10 +94,6 @@ pub fn strings(body: &[u8], span: Span, pattern: &Pattern, found: &mut impl FnMu
         }
         Pattern::OneOrEach(one) => strings(body, span, one, found),
     }
-}
-
-fn has_type(body: &[u8], object: Span, wanted: &str) -> bool {
-    find(body, object, "type").and_then(|value| string(body, value)).is_some_and(|kind| kind.is(body, wanted))
 }
 
 #[cfg(test)]
@@ -114,6 +115,16 @@ mod tests {
             {"type":"resource_link","uri":7}, "no", null],
             "structuredContent":{"content":[{"type":"resource_link","uri":"no:3"}]},"uri":"no:4"}"#;
         assert_eq!(found(body, &CALL_RESULT_URIS), ["a:1", "a:2"]);
+    }
+
+    #[test]
+    fn a_repeated_key_costs_no_second_look_at_the_object() {
+        // Ten thousand looks at a megabyte would take more than ten seconds.
+        let uris = r#""uri":"a:1","#.repeat(10_000);
+        let body = format!(r#"{{"content":[{{{uris}"text":"{}","type":"resource_link"}}]}}"#, "x y".repeat(400_000));
+        let start = std::time::Instant::now();
+        assert_eq!(found(&body, &CALL_RESULT_URIS).len(), 10_000);
+        assert!(start.elapsed().as_secs() < 5);
     }
 
     #[test]

@@ -72,6 +72,28 @@ fn grammar_is_strict() {
 }
 
 #[test]
+fn strings_of_every_length_end_where_they_end() {
+    let blocks = (0..80).chain([8190, 8191, 8192, 8193, 8239, 8240, 8241, 16_430, 16_432, 16_433, 70_000]);
+    for length in blocks {
+        for tail in ["", " ", "                                        "] {
+            let text = "x".repeat(length);
+            let read = |inside: &str| {
+                let key = call(&format!(r#""params":{{"arguments":{{"{inside}":"{inside}"}}}}{tail}"#));
+                scan(key.as_bytes(), &Limits::default())
+                    .map(|message| message.params.unwrap().arguments.unwrap().len())
+                    .map_err(|error| error.reason)
+            };
+            assert_eq!(read(&text), Ok(2 * length + 7));
+            assert_eq!(read(&format!("{text}\\n")), Ok(2 * length + 11));
+            assert_eq!(read(&format!("{text}\\\"é")), Ok(2 * length + 15));
+            assert_eq!(read(&format!("{text}\u{1f}")), Err(Reason::ControlCharacter));
+            assert_eq!(read(&format!("{text}\\x")), Err(Reason::BadEscape));
+            assert_eq!(read(&format!("{text}\u{7f}\u{80}")), Ok(2 * length + 13));
+        }
+    }
+}
+
+#[test]
 fn bodies_are_checked_as_a_whole() {
     let good = call(r#""params":{"name":"t"}"#);
     for cut in 0..good.len() {
@@ -162,6 +184,19 @@ fn a_key_twice_is_refused_where_parsers_would_disagree() {
     }
     // Deeper down it is the receiver's business, and bytes are passed on as they are.
     assert_eq!(reason(call(r#""params":{"arguments":{"a":1,"a":2}}"#).as_bytes()), None);
+}
+
+#[test]
+fn many_keys_are_compared_without_quadratic_cost() {
+    let keys = |n: usize| (0..n).map(|i| format!(r#""k\u0030{i}":1"#)).collect::<Vec<_>>().join(",");
+    let start = std::time::Instant::now();
+    assert_eq!(reason(call(&keys(9_990)).as_bytes()), None);
+    let long = "\\u0041".repeat(30_000);
+    let members: Vec<String> = (0..20).map(|i| format!(r#""{long}{i}":1"#)).collect();
+    assert_eq!(reason(call(&members.join(",")).as_bytes()), None);
+    assert!(start.elapsed().as_secs() < 5);
+    let twice = format!("{},\"k{}\":2", keys(5_000), "04999");
+    assert_eq!(reason(call(&twice).as_bytes()), Some(Reason::DuplicateKey));
 }
 
 #[test]

@@ -162,10 +162,13 @@ impl<'a> Lexer<'a> {
     /// A key and its colon; the position is left at the value.
     #[inline(always)]
     fn key(&mut self) -> Result<Str, Fail> {
+        if let Some(key) = self.compact_key() {
+            return Ok(key);
+        }
         if self.peek() != Some(b'"') {
             return self.unexpected();
         }
-        let key = self.string()?;
+        let key = self.long_key()?;
         if self.peek() != Some(b':') {
             self.space();
             if self.peek() != Some(b':') {
@@ -175,6 +178,25 @@ impl<'a> Lexer<'a> {
         self.pos += 1;
         self.space();
         Ok(key)
+    }
+
+    /// A short plain key with its colon and its value right after it, as compact JSON has them.
+    #[inline(always)]
+    fn compact_key(&mut self) -> Option<Str> {
+        let at = self.pos;
+        let chunk = self.body.get(at..)?.first_chunk::<32>()?;
+        if chunk[0] != b'"' {
+            return None;
+        }
+        let low = specials(chunk, 1);
+        let bits = if low != 0 { low.trailing_zeros() } else { 64 + specials(chunk, 9).trailing_zeros() };
+        let len = bits as usize / 8;
+        let [b'"', b':', next] = chunk.get(len + 1..)?.first_chunk::<3>()? else { return None };
+        if *next <= b' ' {
+            return None;
+        }
+        self.pos = at + len + 3;
+        Some(Str { span: Span::new(at + 1, at + 1 + len), escaped: false })
     }
 
     /// Any value, checked whole. `depth` is the number of containers open around it.
@@ -303,6 +325,12 @@ impl<'a> Lexer<'a> {
             }
         }
         self.long_string(start)
+    }
+
+    // Apart, so that the usual key stays small where it is compiled in.
+    #[inline(never)]
+    fn long_key(&mut self) -> Result<Str, Fail> {
+        self.string()
     }
 
     #[inline(never)]

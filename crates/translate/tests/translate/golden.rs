@@ -1,9 +1,7 @@
 //! Whole worlds in, snapshot and problems out: `golden/*/in.yaml` and `golden/*/out.txt`.
 //!
-//! `UPDATE=1 cargo test -p ringway-translate --test golden` rewrites what comes out; read the difference before it is
+//! `UPDATE=1 cargo test -p ringway-translate golden` rewrites what comes out; read the difference before it is
 //! committed.
-
-mod worlds;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,11 +11,11 @@ use ringway_translate::{Translation, World, parse_documents, translate};
 #[test]
 fn worlds_translate_as_written() {
     let mut differing = Vec::new();
-    let cases = worlds::cases();
+    let cases = super::worlds::cases();
     assert!(cases.len() >= 10, "the golden worlds are gone");
     for case in cases {
         let (objects, mut problems) = parse_documents("in.yaml", &case.text);
-        let Translation { snapshot, problems: found } = translate(&World::from_objects(objects), &worlds::env);
+        let Translation { snapshot, problems: found } = translate(&World::from_objects(objects), &super::worlds::env);
         problems.extend(found);
         problems.sort();
         let mut out = String::new();
@@ -26,7 +24,7 @@ fn worlds_translate_as_written() {
         }
         writeln!(out, "---\n{}", serde_json::to_string_pretty(&snapshot).expect("plain data"))
             .expect("a String takes all");
-        assert!(!out.contains(worlds::SECRET), "{}: a secret value is shown", case.name);
+        assert!(!out.contains(super::worlds::SECRET), "{}: a secret value is shown", case.name);
         assert!(problems.iter().all(|p| p.line > 0 && p.column > 0), "{}: a problem without a place", case.name);
         let expected = case.directory.join("out.txt");
         if std::env::var_os("UPDATE").is_some() {

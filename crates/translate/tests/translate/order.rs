@@ -1,7 +1,5 @@
 //! What must hold for any order of documents, any spread over files, and beside any broken object.
 
-mod worlds;
-
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -23,7 +21,7 @@ fn outcome(files: &[String]) -> (Snapshot, BTreeSet<String>) {
         objects.extend(found);
         problems.extend(wrong.iter().map(placeless));
     }
-    let translation = translate(&World::from_objects(objects), &worlds::env);
+    let translation = translate(&World::from_objects(objects), &super::worlds::env);
     problems.extend(translation.problems.iter().map(placeless));
     (translation.snapshot, problems)
 }
@@ -38,7 +36,7 @@ fn documents(text: &str) -> Vec<String> {
 
 /// A world's documents, and the same in another order and cut into files.
 fn shuffled() -> impl Strategy<Value = (String, Vec<String>)> {
-    let texts: Vec<String> = worlds::cases().into_iter().map(|case| case.text).collect();
+    let texts: Vec<String> = super::worlds::cases().into_iter().map(|case| case.text).collect();
     proptest::sample::select(texts).prop_flat_map(|text| {
         let documents = documents(&text);
         let cuts = proptest::collection::vec(any::<bool>(), documents.len());

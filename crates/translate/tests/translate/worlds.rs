@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The value of `${TOKEN}`, which must never show.
-pub const SECRET: &str = "s3cr3t-value";
+pub(crate) const SECRET: &str = "s3cr3t-value";
 
-pub struct Case {
-    pub name: String,
-    pub directory: PathBuf,
-    pub text: String,
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) text: String,
 }
 
 /// In the order of their names.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut directories: Vec<PathBuf> = fs::read_dir(root)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>())
@@ -29,6 +30,6 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-pub fn env(name: &str) -> Option<String> {
+pub(crate) fn env(name: &str) -> Option<String> {
     (name == "TOKEN").then(|| SECRET.to_owned())
 }
