@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::exchange::Exchange;
 use crate::fault::Fault;
 use crate::reply::{self, Reply, ReplyBody};
+use crate::telemetry::labels::Outcome;
 
 /// Headers that MCP clients send. A preflight does not know which tool will be called: parameters of tools travel as
 /// `Mcp-Param-*`, and a wildcard is only one without credentials, which these routes never ask for.
@@ -24,7 +25,10 @@ pub(crate) fn preflight() -> Reply {
 /// Turns the outcome of the stages into the response.
 pub(crate) fn finish(outcome: Result<Reply, Fault>, mut exchange: Exchange) -> Response<ReplyBody> {
     let mut response = match outcome {
-        Ok(reply) => reply.into_response(),
+        Ok(reply) => {
+            exchange.note(|record| record.succeed(Outcome::Ok));
+            reply.into_response()
+        }
         Err(fault) => {
             exchange.note(|record| record.fail(&fault, Some(reply::error_code(fault.reason))));
             reply::fault(&fault, exchange.era, exchange.id.as_deref(), exchange.allow)

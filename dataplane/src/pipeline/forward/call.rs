@@ -4,6 +4,7 @@
 //! lost connection of a legacy client is no cancellation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -24,6 +25,7 @@ use super::{relay, rewrite};
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
+use crate::state::route::NameKind;
 use crate::telemetry::labels::TaskName;
 use crate::telemetry::record::{Record, Target as Subjects};
 use crate::upstream::Server;
@@ -46,7 +48,7 @@ pub(crate) struct Call {
     pub(crate) headers: Headers,
     pub(crate) number: u64,
     pub(crate) deadline: Instant,
-    pub(crate) idle: std::time::Duration,
+    pub(crate) idle: Duration,
     pub(crate) record: Record,
     pub(crate) _slot: Slot,
 }
@@ -83,14 +85,14 @@ pub(crate) async fn start(
             return Err(fault);
         }
     };
-    let timeouts = server.backend.timeouts;
+    let (idle, most) = patience(route, picked, message, &server);
     let call = Call {
         id: message.id().ok_or_else(|| Fault::internal("A request without an id"))?,
         body: rewrite::request(message, subject, session.is_some())?,
         method: message.method,
         number: worker.asks.number(),
-        deadline: Instant::now() + timeouts.max_request,
-        idle: timeouts.request,
+        deadline: Instant::now() + most,
+        idle,
         worker: Arc::clone(worker),
         route: Arc::clone(route),
         section: *section,
@@ -101,6 +103,22 @@ pub(crate) async fn start(
         _slot: slot,
     };
     run(worker, call, message.accepts_events).await
+}
+
+/// How long the backend may be silent, and how long the call may last: an override's `timeout` stands in place of the
+/// backend's `request`.
+fn patience(route: &LiveRoute, picked: &Picked, message: &Message, server: &Server) -> (Duration, Duration) {
+    let timeouts = server.backend.timeouts;
+    let visible = rewrite::subject_of(message, picked.subject.kind).map(|s| s.text(&message.body));
+    let own = picked.subject.own.as_deref().or(visible.as_deref()).unwrap_or_default();
+    let kind = match (picked.subject.kind, message.method) {
+        (SubjectKind::Uri | SubjectKind::RefUri, _) => None,
+        (_, Method::ToolsCall) => Some(NameKind::Tool),
+        _ => Some(NameKind::Prompt),
+    };
+    let rule = route.rules().sections.get(picked.section).and_then(|section| section.override_of(kind, own));
+    let idle = rule.and_then(|rule| rule.timeout).unwrap_or(timeouts.request);
+    (idle, timeouts.max_request.max(idle))
 }
 
 /// The visible name of what is called, for log and labels.

@@ -25,6 +25,7 @@ use crate::fault::{Executed, Fault, Reason};
 use crate::reply::{Chunks, Reply};
 use crate::session::owner::bind::Begin;
 use crate::session::{SessionKey, revision_code};
+use crate::telemetry::labels::SessionEvent;
 use crate::upstream::{self, Established, Hello, Server};
 use crate::worker::Worker;
 
@@ -68,7 +69,11 @@ pub(crate) async fn open(
     let sealed = worker.shared.keyring.seal_session(&token, bound).map_err(|error| {
         Fault::upstream(Reason::UpstreamBad, "The backend's session id is too long").caused_by(error)
     })?;
-    exchange.note(|record| record.set_session(&token.key));
+    worker.shared.telemetry.metrics.session(SessionEvent::Created);
+    exchange.note(|record| {
+        record.set_session(&token.key);
+        record.set_client_name(token.client_name.as_str());
+    });
     let session = HeaderValue::from_str(&sealed)
         .map_err(|error| Fault::internal("The session id is no header").caused_by(error))?;
     Ok(Reply::Json { status: StatusCode::OK, body, session: Some(session) })

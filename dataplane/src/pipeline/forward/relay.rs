@@ -228,6 +228,7 @@ async fn read_stream(
             }
         };
         if let Some((data, envelope)) = call.relay(client, ties, session, incoming, true).await {
+            stream.finish();
             return call.final_answer(&data, &envelope, StatusCode::OK);
         }
     }
