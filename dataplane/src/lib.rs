@@ -3,5 +3,6 @@
 //! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
+pub mod catalog;
 pub mod fault;
 pub mod state;

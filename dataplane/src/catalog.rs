@@ -1,0 +1,11 @@
+//! catalog
+mod changes;
+mod facts;
+mod item;
+mod learned;
+mod limits;
+mod list;
+mod merge;
+mod page;
+mod view;
+mod viewer;
