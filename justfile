@@ -4,11 +4,24 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 default:
     @just --list
 
-# Formatting, lints, dependency rules and docs; clippy and doc share one check pass.
-lint:
+# Formatting, dependency rules, lints and docs.
+lint: format rules clippy doc
+
+format:
     cargo fmt --all --check
+
+# Licences, sources, and what may not come in (advisories need the network: `just advisories`).
+rules:
     cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+advisories:
+    cargo deny --locked check advisories
+
+clippy:
     cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Shares the check pass of the dependencies with clippy.
+doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 # Everything that the tests run, in the one debug-like build.

@@ -101,7 +101,15 @@ pub enum Reason {
 impl Fault {
     #[must_use]
     pub fn new(source: Source, reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { source, reason, executed: Executed::No, retry_after: None, message: message.into(), data: None, cause: None }
+        Self {
+            source,
+            reason,
+            executed: Executed::No,
+            retry_after: None,
+            message: message.into(),
+            data: None,
+            cause: None,
+        }
     }
 
     #[must_use]

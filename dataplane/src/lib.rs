@@ -6,3 +6,5 @@
 pub mod catalog;
 pub mod fault;
 pub mod state;
+pub mod telemetry;
+pub mod upstream;

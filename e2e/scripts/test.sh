@@ -38,6 +38,6 @@ installs=$!
 part build just build
 part installs wait "$installs"
 [ ${#failed[@]} -eq 0 ] || finish
-part lint just lint
+for step in format rules clippy doc; do part "$step" just "$step"; done
 part test run_tests
 finish

@@ -36,7 +36,7 @@ fn body(name: &str) -> String {
         .to_owned(),
         "rows_64k" => {
             let rows: Vec<String> =
-                (0..1150).map(|i| format!(r#"{{"id":{i},"name":"row {i}","ok":true,"score":{}.25}}"#, i % 97)).collect();
+                (0..1150).map(|i| format!(r#"{{"id":{i},"name":"row no {i}","ok":true,"score":{}.25}}"#, i % 97)).collect();
             call(&format!("[{}]", rows.join(",")))
         }
         _ => call(&format!("\"{}\"", "lorem ipsum dolor sit amet ".repeat(2428))),
@@ -49,7 +49,7 @@ fn call(value: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"put","arguments":{{"v":{value}}}}}}}"#)
 }
 
-#[divan::bench(args = BODIES, sample_count = 300)]
+#[divan::bench(args = BODIES, sample_count = 100, sample_size = 100)]
 fn ringway_scan(bencher: Bencher<'_, '_>, name: &str) {
     let body = body(name);
     let limits = Limits::default();
@@ -76,7 +76,7 @@ struct TypedParams<'a> {
     _meta: Option<&'a RawValue>,
 }
 
-#[divan::bench(args = BODIES, sample_count = 300)]
+#[divan::bench(args = BODIES, sample_count = 100, sample_size = 100)]
 fn serde_typed_raw(bencher: Bencher<'_, '_>, name: &str) {
     let body = body(name);
     bencher.counter(BytesCount::of_str(&body)).bench(|| {

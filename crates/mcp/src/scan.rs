@@ -380,3 +380,5 @@ impl ScanError {
         }
     }
 }
+#[cfg(test)]
+mod sz { #[test] fn sz() { use super::*; println!("env {} params {} meta {} result {} field {}", size_of::<Envelope>(), size_of::<Params>(), size_of::<Meta>(), size_of::<ResultParts>(), size_of::<Field<MetaKey>>()); } }

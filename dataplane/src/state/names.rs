@@ -46,7 +46,8 @@ impl Names {
     /// Is the server's own name shown at all?
     #[must_use]
     pub fn shows(&self, own: &str) -> bool {
-        self.include.as_ref().is_none_or(|globs| globs.iter().any(|g| g.matches(own))) && !self.exclude.iter().any(|g| g.matches(own))
+        self.include.as_ref().is_none_or(|globs| globs.iter().any(|g| g.matches(own)))
+            && !self.exclude.iter().any(|g| g.matches(own))
     }
 
     /// The server's own name as it is shown, without the prefix. `None`: hidden.
@@ -87,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_renamed_tool_answers_to_its_new_name_only() {
-        let names = Names::new(&Selection { include: None, exclude: vec![], overrides: vec![rename("get_issue", "issue")] });
+        let names =
+            Names::new(&Selection { include: None, exclude: vec![], overrides: vec![rename("get_issue", "issue")] });
         assert_eq!(names.shown("get_issue"), Some("issue"));
         assert_eq!(names.own("issue").as_deref(), Some("get_issue"));
         assert_eq!(names.own("get_issue"), None);

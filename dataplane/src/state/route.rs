@@ -59,9 +59,11 @@ pub struct Candidate<'a> {
 impl CompiledRoute {
     #[must_use]
     pub fn new(spec: Arc<Route>) -> Self {
-        let sections: Vec<Section> = spec.backends.iter().enumerate().map(|(index, b)| Section::new(index, b)).collect();
+        let sections: Vec<Section> =
+            spec.backends.iter().enumerate().map(|(index, b)| Section::new(index, b)).collect();
         let by_key = sections.iter().map(|s| (s.spec.key, s.index)).collect();
-        let by_prefix = sections.iter().filter(|s| !s.spec.prefix.is_empty()).map(|s| (s.spec.prefix.clone(), s.index)).collect();
+        let by_prefix =
+            sections.iter().filter(|s| !s.spec.prefix.is_empty()).map(|s| (s.spec.prefix.clone(), s.index)).collect();
         let bare = sections.iter().find(|s| s.spec.prefix.is_empty()).map(|s| s.index);
         let by_uri_prefix = sections.iter().filter_map(|s| s.uri_prefix.clone().map(|p| (p, s.index))).collect();
         Self { label: spec.name.to_string(), sections, by_key, by_prefix, bare, by_uri_prefix, spec }

@@ -287,15 +287,25 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A string, from its opening quote.
-    #[inline]
+    /// A string, from its opening quote. Most strings end within two words: those are read in line.
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Str, Fail> {
         let start = self.pos + 1;
-        let mut at = plain(self.body, start);
-        if self.body.get(at) == Some(&b'"') {
-            self.pos = at + 1;
-            return Ok(Str { span: Span::new(start, at), escaped: false });
+        if let Some(chunk) = self.body.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
+            let (low, high) = (specials(chunk, 0), specials(chunk, 8));
+            let skipped = if low != 0 { low.trailing_zeros() / 8 } else { 8 + high.trailing_zeros() / 8 };
+            let at = start + skipped as usize;
+            if skipped < 16 && self.body.get(at) == Some(&b'"') {
+                self.pos = at + 1;
+                return Ok(Str { span: Span::new(start, at), escaped: false });
+            }
         }
+        self.long_string(start)
+    }
+
+    #[inline(never)]
+    fn long_string(&mut self, start: usize) -> Result<Str, Fail> {
+        let mut at = plain(self.body, start);
         let mut escaped = false;
         loop {
             match self.body.get(at) {
@@ -409,19 +419,28 @@ impl Value {
     }
 }
 
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of each byte of the word at `from` that is a quote, a backslash or a control character. Bits above the
+/// lowest one may be wrong.
+#[inline(always)]
+fn specials<const N: usize>(bytes: &[u8; N], from: usize) -> u64 {
+    let Some(chunk) = bytes.get(from..).and_then(|rest| rest.first_chunk::<8>()) else { return 0 };
+    let word = u64::from_le_bytes(*chunk);
+    // Swapping 0x20 and 0x22 puts the quote next to the controls: one comparison with 0x21 finds both. False hits of
+    // the subtraction lie above a true one only.
+    let low = word ^ (ONES * 0x02);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    ((low.wrapping_sub(ONES * 0x21) & !low) | (backslash.wrapping_sub(ONES) & !backslash)) & (ONES << 7)
+}
+
 /// The position of the first byte at or after `at` that is a quote, a backslash or a control character; the length of
 /// the body if there is none. Eight bytes a step for the usual short string, then memchr and a check for controls.
 #[inline]
 fn plain(body: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
     for _ in 0..6 {
         let Some(chunk) = body.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { return plain_tail(body, at) };
-        let word = u64::from_le_bytes(*chunk);
-        // Swapping 0x20 and 0x22 puts the quote next to the controls: one comparison with 0x21 finds both. False hits
-        // of the subtraction lie above a true one only, so the lowest hit is right.
-        let low = word ^ (ONES * 0x02);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        let hits = ((low.wrapping_sub(ONES * 0x21) & !low) | (backslash.wrapping_sub(ONES) & !backslash)) & (ONES << 7);
+        let hits = specials(chunk, 0);
         if hits != 0 {
             return at + (hits.trailing_zeros() / 8) as usize;
         }

@@ -81,23 +81,35 @@ pub(super) struct Scanner<'a> {
 
 const KEYS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
+// What was there, apart from whether it could be read.
 #[derive(Default)]
-struct Parts {
+struct Marks {
     version: bool,
-    id: Option<Id>,
-    id_again: bool,
-    method: Option<(Method, Str)>,
-    method_seen: bool,
-    params: Option<Params>,
-    result: Option<ResultParts>,
-    error: Option<ErrorParts>,
-    error_seen: bool,
+    id_twice: bool,
+    method: bool,
+    error: bool,
 }
 
 pub(super) fn scan(body: &[u8], limits: &Limits) -> Result<Envelope, ScanError> {
-    let mut id = None;
-    let scanned = start(body, limits).and_then(|lex| Scanner { lex, fault: None }.message(&mut id));
-    scanned.map_err(|Fail { reason, at }| ScanError { reason, at, id })
+    // Filled in place: the envelope is too large to be handed from function to function by value.
+    let mut envelope = Envelope {
+        object: Object { span: Span::default(), members: 0 },
+        kind: Kind::Notification,
+        id: None,
+        method: None,
+        params: None,
+        result: None,
+        error: None,
+        fields: Fields::new(),
+    };
+    let scanned = start(body, limits).and_then(|lex| {
+        let mut scanner = Scanner { lex, fault: None };
+        scanner.message(&mut envelope)
+    });
+    match scanned {
+        Ok(()) => Ok(envelope),
+        Err(Fail { reason, at }) => Err(ScanError { reason, at, id: envelope.id }),
+    }
 }
 
 pub(super) fn batch(body: &[u8], limits: &Limits) -> Result<Vec<Span>, ScanError> {
@@ -169,7 +181,7 @@ impl<'a> Scanner<'a> {
         self.lex.body
     }
 
-    fn message(mut self, id: &mut Option<Id>) -> Result<Envelope, Fail> {
+    fn message(&mut self, out: &mut Envelope) -> Result<(), Fail> {
         let start = self.lex.pos;
         if self.lex.peek() != Some(b'{') {
             let value = self.lex.value(0)?;
@@ -177,36 +189,27 @@ impl<'a> Scanner<'a> {
             let reason = if value.shape == Shape::Array { Reason::Batch } else { Reason::NotObject };
             return Err(Fail { reason, at: start });
         }
-        let mut parts = Parts::default();
-        let mut fields = Fields::new();
+        let mut marks = Marks::default();
         let mut seen = Seen::default();
         let mut walk = self.lex.open(1)?;
         while let Some(key) = self.lex.member(&mut walk)? {
             let from = self.lex.pos;
-            let known = decoded(self.body(), key, envelope_key);
-            let Some(known) = known else {
+            let Some(known) = decoded(self.body(), key, envelope_key) else {
                 self.unknown(&mut seen, key, &KEYS);
                 self.lex.value(1)?;
                 continue;
             };
             if seen.known(known as u8) {
                 self.fault(Reason::DuplicateKey, key.span.start);
-                parts.id_again |= known == EnvelopeKey::Id;
+                marks.id_twice |= known == EnvelopeKey::Id;
             }
-            let read = self.part(known, &mut parts);
-            // Kept for the reply even if the body breaks later, unless there are two to choose from.
-            *id = parts.id.filter(|_| !parts.id_again);
-            read?;
-            fields.push(known, &walk, key, Span::new(from, self.lex.pos));
+            self.part(known, out, &mut marks)?;
+            out.fields.push(known, &walk, key, Span::new(from, self.lex.pos));
         }
-        let object = Object { span: Span::new(start, self.lex.pos), members: walk.count };
+        out.object = Object { span: Span::new(start, self.lex.pos), members: walk.count };
         finish(&mut self.lex)?;
-        let kind = self.classify(&parts, object.span.start);
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        let Parts { method, params, result, error, .. } = parts;
-        Ok(Envelope { object, kind, id: parts.id, method, params, result, error, fields })
+        out.kind = self.classify(out, &marks);
+        self.fault.map_or(Ok(()), Err)
     }
 
     /// Notes an unknown key of an object whose known keys are `known`.
@@ -220,28 +223,30 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn part(&mut self, key: EnvelopeKey, parts: &mut Parts) -> Result<(), Fail> {
+    fn part(&mut self, key: EnvelopeKey, out: &mut Envelope, marks: &mut Marks) -> Result<(), Fail> {
         match key {
             EnvelopeKey::Jsonrpc => {
                 let value = self.lex.value(1)?;
-                parts.version = value.string().is_some_and(|text| text.is(self.lex.body, "2.0"));
-                if !parts.version {
+                marks.version = value.string().is_some_and(|text| text.is(self.lex.body, "2.0"));
+                if !marks.version {
                     self.fault(Reason::Version, value.span.start);
                 }
             }
             EnvelopeKey::Id => {
                 let value = self.lex.value(1)?;
-                parts.id = self.id(value, self.lex.limits.id, Reason::IdType, Reason::IdTooLong);
+                let id = self.id(value, self.lex.limits.id, Reason::IdType, Reason::IdTooLong);
+                // With two ids there is none that a reply could carry.
+                out.id = id.filter(|_| !marks.id_twice);
             }
             EnvelopeKey::Method => {
-                parts.method_seen = true;
-                parts.method = self.method()?;
+                marks.method = true;
+                out.method = self.method()?;
             }
-            EnvelopeKey::Params => parts.params = self.params()?,
-            EnvelopeKey::Result => parts.result = Some(self.result()?),
+            EnvelopeKey::Params => self.params(&mut out.params)?,
+            EnvelopeKey::Result => self.result(&mut out.result)?,
             EnvelopeKey::Error => {
-                parts.error_seen = true;
-                parts.error = self.error()?;
+                marks.error = true;
+                out.error = self.error()?;
             }
         }
         Ok(())
@@ -312,29 +317,28 @@ impl<'a> Scanner<'a> {
     }
 
     // What the parts make together; faults are noted.
-    fn classify(&mut self, parts: &Parts, at: u32) -> Kind {
-        let has_result = parts.result.is_some();
-        if !parts.version {
+    fn classify(&mut self, message: &Envelope, marks: &Marks) -> Kind {
+        let at = message.object.span.start;
+        let has_result = message.result.is_some();
+        let null_id = message.id.is_some_and(|id| id.kind == IdKind::Null);
+        if !marks.version {
             self.fault(Reason::Version, at);
         }
-        if parts.method_seen {
-            if has_result || parts.error_seen {
+        if marks.method {
+            if has_result || marks.error {
                 self.fault(Reason::MethodWithResult, at);
             }
-            if parts.id.is_some_and(|id| id.kind == IdKind::Null) {
+            if null_id {
                 self.fault(Reason::NullId, at);
             }
-            return if parts.id.is_some() { Kind::Request } else { Kind::Notification };
+            return if message.id.is_some() { Kind::Request } else { Kind::Notification };
         }
-        match (has_result, parts.error_seen) {
+        match (has_result, marks.error) {
             (true, true) => self.fault(Reason::ResultWithError, at),
             (false, false) => self.fault(Reason::NoMethod, at),
-            (true, false) => match parts.id {
-                None => self.fault(Reason::NoId, at),
-                Some(id) if id.kind == IdKind::Null => self.fault(Reason::NullId, at),
-                Some(_) => {}
-            },
-            (false, true) => {}
+            (true, false) if null_id => self.fault(Reason::NullId, at),
+            (true, false) if message.id.is_none() => self.fault(Reason::NoId, at),
+            _ => {}
         }
         Kind::Response
     }

@@ -149,16 +149,16 @@ impl MetaKey {
 
 impl Scanner<'_> {
     /// A `_meta` value whose members are at `level`. Null is absent, other types are a fault.
-    pub(super) fn meta(&mut self, level: usize) -> Result<Option<Meta>, Fail> {
+    pub(super) fn meta(&mut self, level: usize, slot: &mut Option<Meta>) -> Result<(), Fail> {
         let start = self.lex.pos;
         if self.lex.peek() != Some(b'{') {
             let value = self.lex.value(level - 1)?;
             if value.shape != Shape::Null {
                 self.fault(Reason::MetaType, value.span.start);
             }
-            return Ok(None);
+            return Ok(());
         }
-        let mut meta = Meta::new();
+        let meta = slot.insert(Meta::new());
         let mut seen = Seen::default();
         let mut walk = self.lex.open(level)?;
         while let Some(key) = self.lex.member(&mut walk)? {
@@ -177,12 +177,12 @@ impl Scanner<'_> {
                 meta.client_info = Some(self.info(level + 1)?);
             } else {
                 let value = self.lex.value(level)?;
-                self.reserved(known, value, &mut meta);
+                self.reserved(known, value, meta);
             }
             meta.fields.push(known, &walk, key, Span::new(from, self.lex.pos));
         }
         meta.object = Object { span: Span::new(start, self.lex.pos), members: walk.count };
-        Ok(Some(meta))
+        Ok(())
     }
 
     #[inline]

@@ -158,20 +158,20 @@ impl Params {
 }
 
 impl Scanner<'_> {
-    pub(super) fn params(&mut self) -> Result<Option<Params>, Fail> {
+    pub(super) fn params(&mut self, slot: &mut Option<Params>) -> Result<(), Fail> {
         let start = self.lex.pos;
         if self.lex.peek() != Some(b'{') {
             let value = self.lex.value(1)?;
             if value.shape != Shape::Array {
                 self.fault(Reason::ParamsType, value.span.start);
-                return Ok(None);
+                return Ok(());
             }
-            let mut params = Params::new();
+            let params = slot.insert(Params::new());
             params.is_object = false;
             params.object.span = value.span;
-            return Ok(Some(params));
+            return Ok(());
         }
-        let mut params = Params::new();
+        let params = slot.insert(Params::new());
         let mut seen = Seen::default();
         let mut walk = self.lex.open(2)?;
         while let Some(key) = self.lex.member(&mut walk)? {
@@ -184,11 +184,11 @@ impl Scanner<'_> {
             if seen.known(known as u8) {
                 self.fault(Reason::DuplicateKey, key.span.start);
             }
-            self.param(known, &mut params)?;
+            self.param(known, params)?;
             params.fields.push(known, &walk, key, Span::new(from, self.lex.pos));
         }
         params.object = Object { span: Span::new(start, self.lex.pos), members: walk.count };
-        Ok(Some(params))
+        Ok(())
     }
 
     // Values that are looked into are walked; the others are read whole.
@@ -196,7 +196,7 @@ impl Scanner<'_> {
     fn param(&mut self, key: ParamsKey, params: &mut Params) -> Result<(), Fail> {
         let object = self.lex.peek() == Some(b'{');
         match key {
-            ParamsKey::Meta => params.meta = self.meta(3)?,
+            ParamsKey::Meta => self.meta(3, &mut params.meta)?,
             ParamsKey::ClientInfo if object => params.client_info = Some(self.info(3)?),
             ParamsKey::Ref if object => params.reference = Some(self.reference()?),
             _ => {

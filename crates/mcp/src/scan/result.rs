@@ -137,13 +137,13 @@ impl ResultParts {
 }
 
 impl Scanner<'_> {
-    pub(super) fn result(&mut self) -> Result<ResultParts, Fail> {
+    pub(super) fn result(&mut self, slot: &mut Option<ResultParts>) -> Result<(), Fail> {
         let start = self.lex.pos;
-        let mut result = ResultParts::new();
+        let result = slot.insert(ResultParts::new());
         if self.lex.peek() != Some(b'{') {
             result.object.span = self.lex.value(1)?.span;
             result.is_object = false;
-            return Ok(result);
+            return Ok(());
         }
         let mut seen = Seen::default();
         let mut walk = self.lex.open(2)?;
@@ -158,17 +158,17 @@ impl Scanner<'_> {
             }
             let object = self.lex.peek() == Some(b'{');
             match known {
-                ResultKey::Meta => result.meta = self.meta(3)?,
+                ResultKey::Meta => self.meta(3, &mut result.meta)?,
                 ResultKey::ServerInfo if object => result.server_info = Some(self.info(3)?),
                 _ => {
                     let value = self.lex.value(2)?;
-                    plain_member(known, value, &mut result);
+                    plain_member(known, value, result);
                 }
             }
             result.fields.push(known, &walk, key, Span::new(from, self.lex.pos));
         }
         result.object = Object { span: Span::new(start, self.lex.pos), members: walk.count };
-        Ok(result)
+        Ok(())
     }
 }
 

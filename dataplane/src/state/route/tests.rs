@@ -37,7 +37,8 @@ fn route(prefixes: &[&str]) -> CompiledRoute {
 #[test]
 fn a_longer_prefix_is_asked_first_and_the_shorter_one_stays_possible() {
     let route = route(&["gh", "gh_ent", ""]);
-    let found: Vec<_> = route.candidates(NameKind::Tool, "gh_ent_search").iter().map(|c| (c.section, c.own.to_string())).collect();
+    let found: Vec<_> =
+        route.candidates(NameKind::Tool, "gh_ent_search").iter().map(|c| (c.section, c.own.to_string())).collect();
     assert_eq!(found, [(1, "search".into()), (0, "ent_search".into()), (2, "gh_ent_search".into())]);
     assert_eq!(route.candidates(NameKind::Tool, "gh_").iter().map(|c| c.section).collect::<Vec<_>>(), [2]);
 }

@@ -1,0 +1,244 @@
+//! Opens HTTP/1.1 connections to a backend: which address, TCP, TLS, and the task that drives the connection.
+//!
+//! Sends no request. Called by `http` when the pool has no idle connection.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use ringway_snapshot::Affinity;
+use smallvec::SmallVec;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::pool::{Connection, Idle};
+use super::resolve::Addresses;
+use super::server::{Counted, HttpSide, Level, Live, Server};
+use super::{Pool, UpstreamError, UpstreamSession};
+
+/// Largest read buffer of a connection, and so of a response head.
+const READ_BUFFER: usize = 64 << 10;
+/// A standing stream has no other sign of a dead peer: 30 s + 3 · 10 s.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10)).with_retries(3);
+/// The least that one of several addresses gets before the next is tried.
+const LEAST_PER_ADDRESS: Duration = Duration::from_millis(250);
+
+/// Where a request may go.
+pub(super) struct Candidates {
+    /// In order of preference.
+    pub(super) addresses: Addresses,
+    /// The first only counts: a session lives there, or calls are spread.
+    pub(super) ordered: bool,
+    /// Ask DNS before connecting.
+    pub(super) dns: bool,
+}
+
+/// The addresses for a request of `session`, without asking DNS.
+pub(super) fn candidates(
+    server: &Server,
+    http: &HttpSide,
+    session: Option<&UpstreamSession>,
+) -> Result<Candidates, UpstreamError> {
+    let endpoints = server.http_target().and_then(|target| target.endpoints.as_deref());
+    let bound = session.filter(|session| session.id.is_some()).and_then(|session| session.endpoint);
+    let Some(endpoints) = endpoints else {
+        let mut addresses = http.resolver.known();
+        // One that DNS no longer names is not followed: the name may stand for a load balancer's changing addresses.
+        if let Some(at) = bound.and_then(|bound| addresses.iter().position(|address| *address == bound)) {
+            addresses.swap(0, at);
+        }
+        return Ok(Candidates { addresses, ordered: false, dns: true });
+    };
+    if let Some(bound) = bound.filter(|_| server.backend.affinity != Affinity::None) {
+        if !endpoints.contains(&bound) {
+            return Err(UpstreamError::SessionLost);
+        }
+        return Ok(Candidates { addresses: SmallVec::from_slice(&[bound]), ordered: true, dns: false });
+    }
+    if endpoints.is_empty() {
+        return Err(UpstreamError::Connect("no ready endpoint".to_owned()));
+    }
+    let mut addresses = Addresses::from_slice(endpoints);
+    let first = server.live.turn() % addresses.len();
+    addresses.rotate_left(first);
+    let addresses = server.live.healthy_first(&addresses);
+    Ok(Candidates { addresses, ordered: true, dns: false })
+}
+
+/// A connection for an ordinary request: an idle one, else a new one within the backend's limit.
+pub(super) async fn take(
+    pool: &Pool,
+    server: &Arc<Server>,
+    http: &HttpSide,
+    to: &Candidates,
+) -> Result<(Connection, bool), UpstreamError> {
+    let looked_at = if to.ordered { 1 } else { to.addresses.len() };
+    for address in to.addresses.iter().take(looked_at) {
+        if let Some(connection) = pool.checkout(&server.live, *address).await {
+            return Ok((connection, true));
+        }
+    }
+    open(pool, server, http, to).await
+}
+
+/// A new connection within the backend's limit. At the limit another thread's idle one will do: the flag says that the
+/// connection was used before.
+pub(super) async fn open(
+    pool: &Pool,
+    server: &Arc<Server>,
+    http: &HttpSide,
+    to: &Candidates,
+) -> Result<(Connection, bool), UpstreamError> {
+    let until = Instant::now() + server.backend.timeouts.connect;
+    let limit = server.backend.limits.max_connections;
+    let count = match server.live.count(Level::Connections, limit) {
+        Some(count) => count,
+        None => match from_another_thread(&server.live, to).await {
+            Found::Usable(connection) => return Ok((connection, true)),
+            Found::Closed => freed(&server.live, limit, until).await?,
+            Found::Nothing => return Err(UpstreamError::Busy("maxConnections")),
+        },
+    };
+    server.live.register(&pool.idle);
+    let home = Arc::downgrade(&pool.idle);
+    let connection = connect(server, http, to, until, (home, Some(count))).await?;
+    Ok((connection, false))
+}
+
+/// A new connection for one standing stream: outside the limit, never pooled.
+pub(super) async fn open_standing(
+    server: &Arc<Server>,
+    http: &HttpSide,
+    to: &Candidates,
+) -> Result<Connection, UpstreamError> {
+    let until = Instant::now() + server.backend.timeouts.connect;
+    connect(server, http, to, until, (Weak::new(), None)).await
+}
+
+enum Found {
+    Usable(Connection),
+    /// One to another address was closed to make room.
+    Closed,
+    Nothing,
+}
+
+async fn from_another_thread(live: &Live, to: &Candidates) -> Found {
+    for idle in live.pools() {
+        while let Some(mut connection) = idle.take_any(live.id) {
+            let fits = to.addresses.iter().take(if to.ordered { 1 } else { usize::MAX });
+            if !fits.clone().any(|address| *address == connection.address()) {
+                return Found::Closed;
+            }
+            if !connection.sender.is_closed() && connection.sender.ready().await.is_ok() {
+                return Found::Usable(connection);
+            }
+        }
+    }
+    Found::Nothing
+}
+
+async fn freed(live: &Arc<Live>, limit: usize, until: Instant) -> Result<Counted, UpstreamError> {
+    loop {
+        let woken = live.freed.notified();
+        if let Some(count) = live.count(Level::Connections, limit) {
+            return Ok(count);
+        }
+        timeout_at(until, woken).await.map_err(|_| UpstreamError::Busy("maxConnections"))?;
+    }
+}
+
+type Keep = (Weak<Idle>, Option<Counted>);
+
+async fn connect(
+    server: &Arc<Server>,
+    http: &HttpSide,
+    to: &Candidates,
+    until: Instant,
+    (home, count): Keep,
+) -> Result<Connection, UpstreamError> {
+    let opened = async {
+        let resolved = if to.dns {
+            let fresh = timeout_at(until, http.resolver.fresh()).await.map_err(|_| "DNS timed out".to_owned())??;
+            // A session's own address stays first.
+            let mut fresh = fresh;
+            if let Some(at) = to.addresses.first().and_then(|first| fresh.iter().position(|a| a == first)) {
+                fresh.swap(0, at);
+            }
+            Some(fresh)
+        } else {
+            None
+        };
+        let addresses = resolved.as_ref().unwrap_or(&to.addresses);
+        let (stream, address) = dial(&server.live, addresses, until).await?;
+        let sender = match &http.tls {
+            None => drive(stream, count).await?,
+            Some(tls) => {
+                let connector = TlsConnector::from(Arc::clone(&tls.config));
+                let handshake = connector.connect(tls.name.clone(), stream);
+                let stream = timeout_at(until, handshake)
+                    .await
+                    .map_err(|_| format!("{address}: TLS handshake timed out"))?
+                    .map_err(|e| format!("{address}: TLS: {e}"))?;
+                drive(stream, count).await?
+            }
+        };
+        Ok::<_, String>(Connection::new(sender, &server.live, address, home))
+    };
+    // On the heap: a TLS handshake is large and rare, the request's own future small and frequent.
+    Box::pin(opened).await.map_err(|text| {
+        server.doubt();
+        UpstreamError::Connect(text)
+    })
+}
+
+/// TCP to the first address that answers, those that failed lately last.
+async fn dial(live: &Live, addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), String> {
+    let mut last = "no address".to_owned();
+    let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for address in live.healthy_first(addresses) {
+        let now = Instant::now();
+        let share = (until.saturating_duration_since(now) / left.max(1)).max(LEAST_PER_ADDRESS);
+        left = left.saturating_sub(1);
+        let limit = until.min(now + share);
+        let error = match timeout_at(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                live.learn_address(address, true);
+                tune(&stream);
+                return Ok((stream, address));
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "connect timed out".to_owned(),
+        };
+        live.learn_address(address, false);
+        last = format!("{address}: {error}");
+    }
+    Err(last)
+}
+
+fn tune(stream: &TcpStream) {
+    // Either may fail on a socket that is already gone; the first write will say so.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE);
+}
+
+async fn drive<I>(io: I, count: Option<Counted>) -> Result<http1::SendRequest<Full<Bytes>>, String>
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let handshake = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(TokioIo::new(io)).await;
+    let (sender, connection) = handshake.map_err(|e| e.to_string())?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(target: "upstream", %error, "connection ended");
+        }
+        drop(count);
+    });
+    Ok(sender)
+}

@@ -1,0 +1,33 @@
+//! The YAML of the tests' resources: short builders for what `ringway run -f DIR` reads.
+
+/// An `MCPBackend` at a URL. Only `Auto` settings: what the tests use is what a user starts with.
+pub fn backend(name: &str, url: &str) -> String {
+    format!("apiVersion: ringway.dev/v1alpha1\nkind: MCPBackend\nmetadata: {{ name: {name} }}\nspec:\n  url: {url}\n")
+}
+
+/// An `MCPBackend` that is a command.
+pub fn stdio(name: &str, command: &str, args: &[&str]) -> String {
+    // A JSON string is a YAML string.
+    let args = serde_json::Value::from(args);
+    let command = serde_json::Value::from(command);
+    format!(
+        "apiVersion: ringway.dev/v1alpha1\nkind: MCPBackend\nmetadata: {{ name: {name} }}\nspec:\n  stdio: {{ command: {command}, args: {args} }}\n"
+    )
+}
+
+/// An open `MCPRoute` at `path` with `(backend, prefix)` entries in this order.
+pub fn route(name: &str, path: &str, backends: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "apiVersion: ringway.dev/v1alpha1\nkind: MCPRoute\nmetadata: {{ name: {name} }}\nspec:\n  path: {path}\n  \
+         authentication: {{ anonymous: true }}\n  authorization: Open\n  backends:\n"
+    );
+    for (backend, prefix) in backends {
+        text.push_str(&format!("  - ref: {{ name: {backend} }}\n    prefix: {prefix:?}\n"));
+    }
+    text
+}
+
+/// Several documents as one file.
+pub fn documents(parts: &[String]) -> String {
+    parts.join("---\n")
+}
