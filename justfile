@@ -32,3 +32,12 @@ build:
 # Every test: crates, fleet, conformance. Arguments go to the runner (`just test -E 'test(conformance)'`).
 test *args:
     cargo nextest run --locked --workspace {{args}}
+
+# The benchmark beside Envoy, with figures: only a release build on a quiet machine says anything.
+bench *args:
+    cargo build --locked --release --bin ringway
+    RINGWAY_BIN="${CARGO_TARGET_DIR:-target}/release/ringway" cargo run --locked --release -p ringway-e2e --bin ringway-bench -- {{args}}
+
+# Every case for one second on the debug-like build: answers are checked, no figure is judged.
+bench-smoke:
+    cargo run --locked -p ringway-e2e --bin ringway-bench -- --smoke --without ringway

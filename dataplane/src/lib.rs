@@ -4,7 +4,10 @@
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
 pub mod catalog;
+pub mod admin;
+pub mod drain;
 pub mod fault;
+pub mod session;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need, by name and by pinned version, under $RINGWAY_CACHE (default ~/.cache/ringway): nothing else on the
-# machine changes but two Debian packages, for which root is asked. Fast when everything is there. The parts run side by side.
+# machine changes but one Debian package, for which root is asked. Fast when everything is there. The parts run side by side.
 #   install.sh [PART...]     parts: system tools fleet conformance servers (default: all)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -29,11 +29,10 @@ hash_of() { cat "$@" | sha256sum | cut -c1-16; }
 install_system() {
   local missing=()
   command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
-  command -v wrk >/dev/null || missing+=(wrk)
   [ ${#missing[@]} -eq 0 ] && return
   local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    echo "root is needed for: apt-get install ${missing[*]} (fixed upstream and load generator of the benchmark)" >&2
+    echo "root is needed for: apt-get install ${missing[*]} (the benchmark's fixed upstream)" >&2
     as_root=(sudo)
   fi
   export DEBIAN_FRONTEND=noninteractive

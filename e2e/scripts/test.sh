@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all: lints, crate tests, real servers and clients, conformance, and the short form of what has a
-# long one. Works without a terminal, as root or not (then sudo is asked for two Debian packages). RINGWAY_CACHE says where installs and the
+# long one. Works without a terminal, as root or not (then sudo is asked for one Debian package). RINGWAY_CACHE says where installs and the
 # build go. Exit 0 only when everything passed; the last line is the test runner's own summary.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -39,5 +39,6 @@ part build just build
 part installs wait "$installs"
 [ ${#failed[@]} -eq 0 ] || finish
 for step in format rules clippy doc; do part "$step" just "$step"; done
+part bench just bench-smoke
 part test run_tests
 finish

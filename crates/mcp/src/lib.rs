@@ -13,7 +13,7 @@ pub mod revision;
 pub mod scan;
 pub mod splice;
 pub mod sse;
-// pub mod stream;
+pub mod stream;
 pub mod value;
 pub mod walk;
 

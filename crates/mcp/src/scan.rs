@@ -18,7 +18,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use keys::{Field, Fields, Object};
-pub(crate) use lex::{Lexer, MemberWalk, Shape};
+pub(crate) use keys::folds_to_envelope_key;
+pub(crate) use lex::{Lexer, MemberWalk, Shape, plain};
 pub use message::{Envelope, EnvelopeKey, ErrorParts, Kind};
 pub use meta::{Info, Meta, MetaKey};
 pub use params::{Params, ParamsKey, Reference};
@@ -380,5 +381,3 @@ impl ScanError {
         }
     }
 }
-#[cfg(test)]
-mod sz { #[test] fn sz() { use super::*; println!("env {} params {} meta {} result {} field {}", size_of::<Envelope>(), size_of::<Params>(), size_of::<Meta>(), size_of::<ResultParts>(), size_of::<Field<MetaKey>>()); } }

@@ -182,12 +182,7 @@ impl Decoder {
         let rest = self.buffer.get(self.searched..).unwrap_or_default();
         let found = memchr::memchr2(b'\n', b'\r', rest);
         let end = self.searched + found.unwrap_or(rest.len());
-        if end - self.line > self.limits.line_bytes {
-            return Err(SseError::LineTooLong);
-        }
-        if end > self.limits.event_bytes {
-            return Err(SseError::EventTooLong);
-        }
+        self.check_limits(end)?;
         self.searched = end;
         if found.is_none() {
             return Ok(None);
@@ -197,6 +192,16 @@ impl Decoder {
         self.line = end + 1;
         self.searched = self.line;
         Ok(Some(line))
+    }
+
+    // Whichever limit comes first in the stream is the one reported, however much of the line is here already. A blank
+    // line is never too much: it ends the event.
+    fn check_limits(&self, end: usize) -> Result<(), SseError> {
+        let line_limit = self.line.saturating_add(self.limits.line_bytes);
+        if end == self.line || end <= line_limit.min(self.limits.event_bytes) {
+            return Ok(());
+        }
+        Err(if line_limit <= self.limits.event_bytes { SseError::LineTooLong } else { SseError::EventTooLong })
     }
 
     fn field(&mut self, line: Range<usize>) {

@@ -75,8 +75,9 @@ impl Counter {
 // === impl Gauge ===
 
 impl Gauge {
-    pub fn add(&self, amount: i64) {
-        self.0.fetch_add(amount, Relaxed);
+    /// Says what the value is afterwards.
+    pub fn add(&self, amount: i64) -> i64 {
+        self.0.fetch_add(amount, Relaxed).wrapping_add(amount)
     }
 
     pub fn set(&self, value: i64) {

@@ -24,6 +24,7 @@ macro_rules! closed_set {
         }
     };
 }
+pub(crate) use closed_set;
 
 closed_set! {
     /// How a message ended (`ringway.outcome`).

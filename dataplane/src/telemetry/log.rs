@@ -47,7 +47,8 @@ pub struct AccessLog {
 pub struct LogWriter {
     /// Dropped to end the thread.
     stop: Option<mpsc::Sender<()>>,
-    ended: mpsc::Receiver<()>,
+    /// In a mutex so that whoever owns the writer can be shared between threads.
+    ended: Mutex<mpsc::Receiver<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ impl AccessLog {
             // Nobody may be waiting.
             let _ = end.send(());
         })?;
-        Ok((Self { buffer: Some(buffer) }, Some(LogWriter { stop: Some(stop), ended })))
+        Ok((Self { buffer: Some(buffer) }, Some(LogWriter { stop: Some(stop), ended: Mutex::new(ended) })))
     }
 
     /// Appends the line of `finished`.
@@ -130,7 +131,7 @@ impl LogWriter {
     #[must_use]
     pub fn shutdown(mut self, limit: Duration) -> bool {
         self.stop = None;
-        self.ended.recv_timeout(limit).is_ok()
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(limit).is_ok()
     }
 }
 

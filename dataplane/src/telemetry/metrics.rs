@@ -4,6 +4,7 @@
 //! afterwards a count is an array position and an atomic add. What a method, outcome or name never used costs nothing:
 //! its cells are made at first use. Rendered by `render` at scrape time.
 
+mod operation;
 mod process;
 mod render;
 
@@ -17,6 +18,7 @@ use ringway_mcp::{Method, Revision};
 use super::cells::{Counter, Gauge, Histogram, OPERATION_BOUNDS, OVERHEAD_BOUNDS};
 use super::labels::{Limit, MissReason, Outcome, SessionEvent, Signal, StreamKind, TaskName};
 use super::record::{Finished, Target};
+pub use operation::Operation;
 
 /// Route label of what reached no route.
 const NO_ROUTE: &str = "_NONE";
@@ -28,17 +30,6 @@ const NAMES_PER_ROUTE: usize = 200;
 const NAMES: usize = 600;
 /// `None` and the five revisions.
 const REVISIONS: usize = 6;
-
-/// What a record is about: a JSON-RPC method, or an HTTP request without a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// A message; also a POST that never became one ([`Method::Other`]).
-    Rpc(Method),
-    /// The client's stream.
-    Get,
-    /// The end of a session.
-    Delete,
-}
 
 /// All counters of one gateway.
 #[derive(Debug)]
@@ -104,45 +95,6 @@ struct RouteOp {
 struct NameBudget {
     used: AtomicUsize,
     overflow: Counter,
-}
-
-// === impl Operation ===
-
-impl Operation {
-    const METHODS: usize = Method::Other as usize + 1;
-    pub(super) const COUNT: usize = Self::METHODS + 2;
-
-    fn index(self) -> usize {
-        match self {
-            Self::Rpc(method) => method as usize,
-            Self::Get => Self::METHODS,
-            Self::Delete => Self::METHODS + 1,
-        }
-    }
-
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        Method::all().chain([Method::Other]).map(Self::Rpc).chain([Self::Get, Self::Delete])
-    }
-
-    /// The `method` label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rpc(method) => method.as_str(),
-            Self::Get => "GET",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Has it a duration worth a histogram? A stream lasts as long as its client pleases.
-    fn timed(self) -> bool {
-        !matches!(self, Self::Get | Self::Delete | Self::Rpc(Method::SubscriptionsListen))
-    }
-
-    /// The label of a name that this operation is about.
-    fn name_label(self) -> &'static str {
-        if self == Self::Rpc(Method::PromptsGet) { "gen_ai_prompt_name" } else { "gen_ai_tool_name" }
-    }
 }
 
 // === impl Metrics ===

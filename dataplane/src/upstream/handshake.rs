@@ -138,6 +138,9 @@ pub async fn initialize_within(
         revision,
         process: fresh.and_then(|fresh| fresh.process),
     };
+    if let Side::Stdio(side) = &server.live.side {
+        stdio::keep_warm(server, side);
+    }
     if matches!(hello, Hello::Made { .. }) {
         initialized(pool, server, &session, until).await?;
     }

@@ -80,7 +80,6 @@ pub(super) struct Counts {
     pub(super) connections: AtomicUsize,
     pub(super) in_flight: AtomicUsize,
     pub(super) streams: AtomicUsize,
-    pub(super) processes: AtomicUsize,
 }
 
 /// One unit of a level, given back on drop.
@@ -95,7 +94,6 @@ pub(super) enum Level {
     Connections,
     InFlight,
     Streams,
-    Processes,
 }
 
 /// The present levels of a server.
@@ -139,7 +137,10 @@ impl Server {
             connections: counts.connections.load(Ordering::Relaxed),
             in_flight: counts.in_flight.load(Ordering::Relaxed),
             streams: counts.streams.load(Ordering::Relaxed),
-            processes: counts.processes.load(Ordering::Relaxed),
+            processes: match &self.live.side {
+                Side::Stdio(side) => side.processes.load(Ordering::Relaxed),
+                Side::Http(_) | Side::Broken(_) => 0,
+            },
         }
     }
 
@@ -217,7 +218,6 @@ impl Live {
             Level::Connections => &self.counts.connections,
             Level::InFlight => &self.counts.in_flight,
             Level::Streams => &self.counts.streams,
-            Level::Processes => &self.counts.processes,
         }
     }
 

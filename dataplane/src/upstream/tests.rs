@@ -2,6 +2,7 @@
 
 mod fake;
 mod http;
+mod stdio;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -116,11 +116,20 @@ fn unescaped<K>(body: &[u8], key: Str, read: &dyn Fn(&[u8]) -> Option<K>) -> Opt
 /// Whether a lenient parser could take `key`, which is none of `known`, for one of them: Unicode simple case folding
 /// (Go's encoding/json), dotted and dotless i (Java's equalsIgnoreCase), and NUL bytes (C strings).
 pub(super) fn folds_to(body: &[u8], key: Str, known: &[&str]) -> bool {
+    folds(&key.text(body), known)
+}
+
+/// The same for a decoded key of the envelope.
+pub(crate) fn folds_to_envelope_key(key: &str) -> bool {
+    folds(key, &super::message::KEYS)
+}
+
+fn folds(key: &str, known: &[&str]) -> bool {
     const LONGEST: usize = 16;
     let mut folded = [0_u8; LONGEST];
     let mut len = 0;
     // A folded letter is at most six bytes on the wire (an escape), plus NULs, which may be any number.
-    for c in key.text(body).chars() {
+    for c in key.chars() {
         let letter = match c {
             '\0' => continue,
             '\u{17f}' => b's',

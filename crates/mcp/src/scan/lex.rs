@@ -159,7 +159,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A key and its colon; the position is left at the value.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self) -> Result<Str, Fail> {
         if self.peek() != Some(b'"') {
             return self.unexpected();
@@ -177,7 +177,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Any value, checked whole. `depth` is the number of containers open around it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&mut self, depth: usize) -> Result<Value, Fail> {
         let start = self.pos;
         let Some(&byte) = self.body.get(start) else { return self.unexpected() };
@@ -198,7 +198,7 @@ impl<'a> Lexer<'a> {
         Ok(Value { span: Span::new(start, self.pos), shape })
     }
 
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, start: Start) -> Result<Shape, Fail> {
         match start {
             Start::Quote => self.string().map(|text| Shape::String { escaped: text.escaped }),
@@ -292,10 +292,11 @@ impl<'a> Lexer<'a> {
     pub(crate) fn string(&mut self) -> Result<Str, Fail> {
         let start = self.pos + 1;
         if let Some(chunk) = self.body.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
-            let (low, high) = (specials(chunk, 0), specials(chunk, 8));
-            let skipped = if low != 0 { low.trailing_zeros() / 8 } else { 8 + high.trailing_zeros() / 8 };
-            let at = start + skipped as usize;
-            if skipped < 16 && self.body.get(at) == Some(&b'"') {
+            let low = specials(chunk, 0);
+            let bits = if low != 0 { low.trailing_zeros() } else { 64 + specials(chunk, 8).trailing_zeros() };
+            let skipped = bits as usize / 8;
+            if let Some(b'"') = chunk.get(skipped) {
+                let at = start + skipped;
                 self.pos = at + 1;
                 return Ok(Str { span: Span::new(start, at), escaped: false });
             }
@@ -437,7 +438,7 @@ fn specials<const N: usize>(bytes: &[u8; N], from: usize) -> u64 {
 /// The position of the first byte at or after `at` that is a quote, a backslash or a control character; the length of
 /// the body if there is none. Eight bytes a step for the usual short string, then memchr and a check for controls.
 #[inline]
-fn plain(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain(body: &[u8], mut at: usize) -> usize {
     for _ in 0..6 {
         let Some(chunk) = body.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { return plain_tail(body, at) };
         let hits = specials(chunk, 0);

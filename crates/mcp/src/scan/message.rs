@@ -79,7 +79,7 @@ pub(super) struct Scanner<'a> {
     fault: Option<Fail>,
 }
 
-const KEYS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+pub(super) const KEYS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 // What was there, apart from whether it could be read.
 #[derive(Default)]

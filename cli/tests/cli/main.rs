@@ -1,0 +1,6 @@
+//! The command line from outside: its client, its bundled servers, its commands. One binary, so that it links once.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod client;
+mod demo_wire;
+mod quirks;

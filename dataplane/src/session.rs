@@ -1,0 +1,4 @@
+//! What the gateway remembers of client sessions beside their sealed ids.
+
+pub mod owner;
+pub mod tombstones;
