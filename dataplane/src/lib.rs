@@ -3,8 +3,8 @@
 //! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
-pub mod catalog;
 pub mod admin;
+pub mod catalog;
 pub mod drain;
 pub mod fault;
 pub mod session;

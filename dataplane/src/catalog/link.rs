@@ -164,6 +164,11 @@ impl Link {
     }
 }
 
+/// The server itself is out of reach, not only one list.
+pub(super) fn is_unreachable(error: &UpstreamError) -> bool {
+    matches!(error, UpstreamError::Connect(_) | UpstreamError::Closed { .. } | UpstreamError::Busy(_))
+}
+
 async fn response_of(mut stream: MessageStream, id: &[u8], noticed: &mut KindSet) -> Result<Bytes, UpstreamError> {
     while let Some(incoming) = stream.next().await {
         let Incoming::Message { data, .. } = incoming? else { continue };

@@ -79,7 +79,7 @@ impl Walk {
     ///
     /// # Errors
     /// A cursor whose backend left the route; a missing backend where the route wants all or nothing.
-    pub(super) async fn run(self, shared: &Shared, aim: Aim) -> Result<Bytes, Fault> {
+    pub(super) async fn run(&self, shared: &Shared, aim: Aim) -> Result<Bytes, Fault> {
         let (begin, room) = match aim {
             Aim::Page(begin) => (begin, shared.limits.page_bytes),
             Aim::Learn => (None, usize::MAX),
@@ -92,13 +92,16 @@ impl Walk {
         let begin = begin.and_then(|(_, cursor)| cursor);
         let deadline = Instant::now() + shared.limits.deadline;
         let mut answer = Answer { items: Vec::new(), bytes: 0, missing: Vec::new(), ttl: Some(Duration::MAX), at: None };
-        let stops = self.stops.get(start..).unwrap_or_default();
-        let firsts = stops.iter().enumerate().map(|(index, stop)| {
-            let cursor = if index == 0 { begin.clone() } else { None };
-            async move { (stop, cursor.clone(), fetch(stop, &self, shared, cursor.as_deref(), deadline).await) }
+        let firsts = (start..self.stops.len()).map(|index| {
+            let cursor = if index == start { begin.clone() } else { None };
+            async move {
+                let leg = fetch(self.stops.get(index)?, self, shared, cursor.as_deref(), deadline).await;
+                Some((index, cursor, leg))
+            }
         });
         let mut firsts = std::pin::pin!(stream::iter(firsts).buffered(shared.limits.parallel.max(1)));
-        while let Some((stop, cursor, leg)) = firsts.next().await {
+        while let Some(Some((index, cursor, leg))) = firsts.next().await {
+            let Some(stop) = self.stops.get(index) else { break };
             let full = match leg {
                 None if stop.missing => self.miss(stop, &mut answer),
                 None => false,

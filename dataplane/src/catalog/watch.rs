@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::backoff::Backoff;
 use super::changes::KindSet;
 use super::limits::Limits;
-use super::link::Link;
+use super::link::{Link, is_unreachable};
 use super::list::{ListKind, wide};
 use crate::upstream::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, UpstreamError, open_stream, send};
 
@@ -143,7 +143,7 @@ impl Watch {
             Err(UpstreamError::SessionLost) => End::SessionLost,
             Err(error) => {
                 tracing::debug!(backend = %self.link.server.backend.name, %error, "no stream for changes of lists");
-                End::Broken
+                self.doubt(&error)
             }
         }
     }
@@ -178,9 +178,17 @@ impl Watch {
             Ok(Answer::Refused(_)) => End::Never,
             Err(error) => {
                 tracing::debug!(backend = %self.link.server.backend.name, %error, "no subscription to changes of lists");
-                End::Broken
+                self.doubt(&error)
             }
         }
+    }
+
+    /// A server that takes no connection has its lists read: that tells whether it is down.
+    fn doubt(&self, error: &UpstreamError) -> End {
+        if is_unreachable(error) {
+            self.signal.mark(super::keeper::everything());
+        }
+        End::Broken
     }
 
     async fn follow(&self, mut stream: MessageStream) -> End {

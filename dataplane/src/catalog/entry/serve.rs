@@ -7,11 +7,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Actor, ListState, Outcome, Site, Standing};
 use crate::catalog::changes::KindSet;
-use crate::catalog::link::{Link, ReadError};
+use crate::catalog::link::{Link, ReadError, is_unreachable};
 use crate::catalog::list::{BackendList, ListKind};
 use crate::catalog::watch::{Signal, Watch};
 use crate::telemetry::labels::TaskName;
-use crate::upstream::UpstreamError;
 
 /// What a select of a connected entry saw.
 enum Seen {
@@ -147,9 +146,4 @@ impl Site {
         tracing::warn!(%backend, list = kind.member(), %error, "a list cannot be read");
         self.tell(KindSet::default().with(kind));
     }
-}
-
-/// The server itself is out of reach, not only one list.
-fn is_unreachable(error: &UpstreamError) -> bool {
-    matches!(error, UpstreamError::Connect(_) | UpstreamError::Closed { .. } | UpstreamError::Busy(_))
 }
