@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use ringway_mcp::Method;
-use ringway_mcp::scan::{Envelope, Str};
+use ringway_mcp::scan::{Envelope, ParamsKey, Str};
 use ringway_mcp::splice::Edits;
 use ringway_mcp::walk::{self, Pattern};
 
@@ -25,7 +25,7 @@ pub(crate) fn request(message: &Message, subject: &Subject, legacy: bool) -> Res
     }
     if legacy
         && message.method == Method::ToolsCall
-        && let Some(params) = params.filter(|p| p.is_object && p.arguments.is_none())
+        && let Some(params) = params.filter(|p| p.is_object && p.field(ParamsKey::Arguments).is_none())
     {
         edits.append_member(params.object, "arguments", b"{}");
     }
