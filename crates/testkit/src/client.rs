@@ -170,6 +170,14 @@ impl Reading<'_> {
         }
     }
 
+    /// The next event with a message in it: one without data tells from where to resume.
+    ///
+    /// # Panics
+    /// As [`Reading::event`].
+    pub fn message(&mut self) -> Option<Event> {
+        std::iter::from_fn(|| self.event()).find(|event| !event.data.is_empty())
+    }
+
     /// Waits for a comment.
     ///
     /// # Panics

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Deserialize;
-
+use crate::raw::{member, text};
 use crate::upstream::{Reply, Request, Upstream};
 
 /// A legacy server: sessions, `initialize`, a few lists. Sessions are named `PREFIX-1`, `PREFIX-2` …
@@ -21,12 +20,6 @@ pub struct Legacy {
 #[derive(Debug)]
 pub struct Modern {
     tools: String,
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    #[serde(rename = "protocolVersion")]
-    protocol_version: String,
 }
 
 const LEGACY_CAPABILITIES: &str = r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{},"completions":{}}"#;
@@ -114,9 +107,8 @@ impl Legacy {
     }
 
     fn initialize(&self, request: &Request, id: &str, reply: &mut Reply<'_>) {
-        let params = request.envelope().params.map(|params| params.get().to_owned()).unwrap_or_default();
-        let asked = serde_json::from_str::<Asked>(&params).map(|asked| asked.protocol_version);
-        let version = asked.unwrap_or_else(|_| "2025-11-25".to_owned());
+        let params = member(&request.body, "params").unwrap_or(b"{}");
+        let version = member(params, "protocolVersion").map_or_else(|| "2025-11-25".to_owned(), text);
         let session = format!("{}-{}", self.prefix, self.made.fetch_add(1, Ordering::SeqCst) + 1);
         self.sessions().insert(session.clone());
         let body = format!(
@@ -182,9 +174,7 @@ fn answer(method: &str, id: &str, tools: &str, more: &str) -> String {
         "tools/call" => format!(r#"{{{more}"content":[{{"type":"text","text":"done"}}]}}"#),
         "ping" | "logging/setLevel" | "resources/subscribe" => "{}".to_owned(),
         _ => {
-            return format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"Method not found"}}}}"#
-            );
+            return format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"Method not found"}}}}"#);
         }
     };
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)

@@ -8,6 +8,7 @@
 pub mod ask;
 pub mod client;
 pub mod friendly;
+pub mod raw;
 pub mod sse;
 pub mod upstream;
 pub mod wire;

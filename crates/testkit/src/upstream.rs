@@ -8,10 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::PATIENCE;
+use crate::raw::{member, text};
 use crate::sse::Framing;
 use crate::wire::{Head, Wire};
 
@@ -24,16 +22,6 @@ pub struct Request {
     pub path: String,
     pub head: Head,
     pub body: Vec<u8>,
-}
-
-/// The parts of a message that a script chooses by; everything else is left raw.
-#[derive(Debug, Default, Deserialize)]
-pub struct Envelope<'a> {
-    pub method: Option<String>,
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub params: Option<&'a RawValue>,
 }
 
 /// The answering end of one request.
@@ -227,22 +215,17 @@ impl Shared {
 // === impl Request ===
 
 impl Request {
-    /// The message's parts; empty for what is no message.
-    #[must_use]
-    pub fn envelope(&self) -> Envelope<'_> {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
     /// The JSON-RPC method; empty for responses and for requests without a body.
     #[must_use]
     pub fn method(&self) -> String {
-        self.envelope().method.unwrap_or_default()
+        member(&self.body, "method").map(text).unwrap_or_default()
     }
 
     /// The raw id; `null` without one.
     #[must_use]
     pub fn id(&self) -> String {
-        self.envelope().id.map_or_else(|| "null".to_owned(), |id| id.get().to_owned())
+        let id = member(&self.body, "id").unwrap_or(b"null");
+        String::from_utf8_lossy(id).into_owned()
     }
 
     /// The session that the request names.
