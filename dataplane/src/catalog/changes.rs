@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringway_mcp::Method;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -63,6 +64,11 @@ impl KindSet {
     }
 
     #[must_use]
+    pub const fn without(self, kind: ListKind) -> Self {
+        Self(self.0 & !(1 << kind.slot()))
+    }
+
+    #[must_use]
     pub const fn contains(self, kind: ListKind) -> bool {
         self.0 & (1 << kind.slot()) != 0
     }
@@ -79,6 +85,24 @@ impl KindSet {
 
     pub fn iter(self) -> impl Iterator<Item = ListKind> {
         ListKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+
+    /// The lists that a notification says have changed.
+    pub(super) fn announced(method: Option<Method>) -> Self {
+        match method {
+            Some(Method::ToolsListChanged) => Self::default().with(ListKind::Tools),
+            Some(Method::PromptsListChanged) => Self::default().with(ListKind::Prompts),
+            Some(Method::ResourcesListChanged) => Self::default().with(ListKind::Templates).with(ListKind::Resources),
+            _ => Self::default(),
+        }
+    }
+
+    pub(super) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        self.0
     }
 
     fn between(old: &Versions, new: &Versions) -> Self {

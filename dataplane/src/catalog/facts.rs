@@ -51,6 +51,16 @@ pub struct Facts {
     pub instructions: Option<String>,
 }
 
+// === impl Hello ===
+
+impl Hello {
+    /// Nothing known of `sections` servers.
+    #[must_use]
+    pub fn blank(sections: usize) -> Self {
+        Self { sections: vec![SectionHello::default(); sections] }
+    }
+}
+
 // === impl Facts ===
 
 impl Facts {

@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use ringway_snapshot::ObjectName;
+use tokio::time::Instant;
+
+use super::viewer::Viewer;
 
 /// URI → section name, per route. Two generations: the older one is dropped when the younger is full.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub struct Learned {
     young: HashMap<Key, Box<str>, RandomState>,
     old: HashMap<Key, Box<str>, RandomState>,
     half: usize,
+    /// When everything was walked last to learn.
+    walked: HashMap<(ObjectName, Viewer), Instant, RandomState>,
 }
 
 type Key = (ObjectName, Box<str>);
@@ -22,7 +28,12 @@ impl Learned {
     /// Room for `capacity` URIs.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { young: HashMap::default(), old: HashMap::default(), half: (capacity / 2).max(1) }
+        Self {
+            young: HashMap::default(),
+            old: HashMap::default(),
+            half: (capacity / 2).max(1),
+            walked: HashMap::default(),
+        }
     }
 
     /// The first section that lists a URI keeps it, as in the merged list.
@@ -49,6 +60,17 @@ impl Learned {
     pub fn retain(&mut self, keep: impl Fn(&ObjectName) -> bool) {
         self.young.retain(|(route, _), _| keep(route));
         self.old.retain(|(route, _), _| keep(route));
+        self.walked.retain(|(route, _), _| keep(route));
+    }
+
+    /// May all resources be walked for an unknown URI? Not again within `rest`: unknown URIs are cheap to make up.
+    pub fn begins_walk(&mut self, route: &ObjectName, viewer: &Viewer, now: Instant, rest: Duration) -> bool {
+        let last = self.walked.entry((route.clone(), *viewer)).or_insert(now);
+        let begins = *last == now || now.saturating_duration_since(*last) >= rest;
+        if begins {
+            *last = now;
+        }
+        begins
     }
 
     fn insert(&mut self, key: Key, section: Box<str>) {

@@ -41,6 +41,8 @@ pub struct Limits {
     pub watch_head: Duration,
     /// A viewer unused for this long is dropped with its connections.
     pub idle: Duration,
+    /// Least time between two walks over all resources that unknown URIs cause, per route and viewer.
+    pub walk_rest: Duration,
     /// URIs learned from walks.
     pub learned_uris: usize,
     /// Backends of one list asked at the same time.
@@ -70,6 +72,7 @@ impl Default for Limits {
             era_horizon: Duration::from_secs(300),
             watch_head: Duration::from_millis(250),
             idle: Duration::from_secs(600),
+            walk_rest: Duration::from_secs(10),
             learned_uris: 10_000,
             parallel: 16,
         }

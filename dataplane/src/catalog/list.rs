@@ -13,6 +13,7 @@ use ringway_seal as seal;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::limits::Limits;
+use crate::telemetry::labels::Limit;
 
 /// The four lists of MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,9 +143,7 @@ const DROPPED_KEPT: usize = 64;
 /// # Errors
 /// What is no successful answer with the list in it.
 pub fn read_page(kind: ListKind, message: &[u8]) -> Result<Page, BadPage> {
-    // A page may hold ten thousand tools; its bytes are bounded by the backend's `maxResponseBytes`.
-    let limits = ScanLimits { nodes: 4_000_000, keys_per_object: 100_000, ..ScanLimits::default() };
-    let envelope = scan(message, &limits).map_err(|error| BadPage::Message(error.reason))?;
+    let envelope = scan(message, &wide()).map_err(|error| BadPage::Message(error.reason))?;
     if envelope.kind != Kind::Response {
         return Err(BadPage::NoItems(kind.member()));
     }
@@ -162,6 +161,12 @@ pub fn read_page(kind: ListKind, message: &[u8]) -> Result<Page, BadPage> {
         ttl: ttl.map(Duration::from_millis),
         public: result.cache_scope.is_some_and(|scope| scope.is(message, "public")),
     })
+}
+
+/// A page may hold ten thousand tools; its bytes are bounded by the backend's `maxResponseBytes`.
+#[must_use]
+pub(super) fn wide() -> ScanLimits {
+    ScanLimits { nodes: 4_000_000, keys_per_object: 100_000, id: 1024, ..ScanLimits::default() }
 }
 
 /// The own name of an item: `name`, `uri` or `uriTemplate`.
@@ -285,13 +290,11 @@ impl DropReason {
 
     /// The label of `ringway_limit_total`, where a limit is the reason.
     #[must_use]
-    pub const fn limit(self) -> Option<&'static str> {
+    pub const fn limit(self) -> Option<Limit> {
         match self {
-            Self::Description => Some("tool.description"),
-            Self::Schema => Some("tool.schema"),
-            Self::Items => Some("list.items"),
-            Self::Bytes => Some("list.bytes"),
-            Self::Pages => Some("list.pages"),
+            Self::Items => Some(Limit::ListTools),
+            Self::Bytes => Some(Limit::ListBytes),
+            Self::Pages => Some(Limit::ListPages),
             _ => None,
         }
     }
@@ -309,6 +312,13 @@ impl Dropped {
 // === impl BackendList ===
 
 impl BackendList {
+    /// Would clients see the same?
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (self.hash, self.items.len(), self.complete, self.ttl, self.public)
+            == (other.hash, other.items.len(), other.complete, other.ttl, other.public)
+    }
+
     /// Where an own name stands.
     #[must_use]
     pub fn position(&self, own: &str) -> Option<usize> {

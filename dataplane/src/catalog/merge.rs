@@ -54,13 +54,13 @@ pub struct Merged {
     pub failed: Option<Box<str>>,
     /// Over what clients see: equal lists, equal hash.
     pub hash: u64,
-    /// Annotated tools by (section, own name).
+    /// Annotated tools.
     pub params: Params,
     names: HashMap<Box<str>, Owner, RandomState>,
 }
 
-/// `x-mcp-header` annotations by (section index, own tool name).
-pub type Params = HashMap<(usize, Box<str>), Arc<[ParamHeader]>, RandomState>;
+/// `x-mcp-header` annotations by backend and own tool name.
+pub type Params = HashMap<BackendKey, HashMap<Box<str>, Arc<[ParamHeader]>, RandomState>, RandomState>;
 
 /// A visible item's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

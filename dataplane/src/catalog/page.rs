@@ -92,7 +92,10 @@ pub(super) fn paginate(
             start: u32::try_from(start).unwrap_or(u32::MAX),
         });
         if let Some(params) = entrant.visible.params {
-            merged.params.insert((entrant.section as usize, entrant.own.clone()), params);
+            let backend = merged.sources.get(entrant.section as usize).map(|(key, _)| *key);
+            if let Some(backend) = backend {
+                merged.params.entry(backend).or_default().insert(entrant.own.clone(), params);
+            }
         }
         last = Some((entrant.section, entrant.own));
     }
