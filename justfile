@@ -1,6 +1,8 @@
 # The one task runner: CI calls these recipes, through e2e/scripts/test.sh, which installs what they need first.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
+export RINGWAY_CACHE := env("RINGWAY_CACHE", env("HOME") / ".cache/ringway")
+
 default:
     @just --list
 
@@ -9,6 +11,7 @@ lint: format rules clippy doc
 
 format:
     cargo fmt --all --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 # Licences, sources, and what may not come in (advisories need the network: `just advisories`).
 rules:
@@ -41,3 +44,18 @@ bench *args:
 # Every case for one second on the debug-like build: answers are checked, no figure is judged.
 bench-smoke:
     cargo run --locked -p ringway-e2e --bin ringway-bench -- --smoke --without ringway
+
+# Runs one fuzz target for some seconds, on the stable toolchain. New inputs go to the cache, not into the repository.
+fuzz target seconds:
+    mkdir -p "$RINGWAY_CACHE/fuzz/{{target}}" "$RINGWAY_CACHE/log"
+    RUSTC_BOOTSTRAP=1 cargo fuzz run -s none {{target}} "$RINGWAY_CACHE/fuzz/{{target}}" fuzz/corpus/{{target}} -- -max_total_time={{seconds}} -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$RINGWAY_CACHE/log/fuzz-{{target}}.log" 2>&1 || { tail -n 60 "$RINGWAY_CACHE/log/fuzz-{{target}}.log"; exit 1; }
+    grep -E 'number_of_executed_units|average_exec_per_sec' "$RINGWAY_CACHE/log/fuzz-{{target}}.log" | sed 's/^stat::/{{target}} /'
+
+# Every fuzz target for ten seconds.
+fuzz-smoke:
+    cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+    for target in $(cargo fuzz list); do just fuzz "$target" 10; done
+
+# `cargo run -- demo` as a newcomer runs it, and its URL pasted into SDK clients.
+demo:
+    e2e/scripts/demo.sh

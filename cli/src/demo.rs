@@ -4,6 +4,7 @@
 //! questions, `input_required`, `listen`) and nothing else. They listen on loopback and trust whoever reaches it, browsers
 //! excepted. Started by `ringway demo` and by the client's tests.
 
+pub mod command;
 mod legacy;
 mod modern;
 mod rpc;

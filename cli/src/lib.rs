@@ -2,5 +2,19 @@
 //!
 //! The library exists for the binary and its tests; nothing else depends on it.
 
+pub mod args;
+pub mod call;
 pub mod client;
+pub mod config_dir;
 pub mod demo;
+pub mod exit;
+pub mod keys;
+pub mod load;
+pub mod logging;
+pub mod output;
+pub mod remote;
+pub mod run;
+pub mod signals;
+pub mod terminal;
+pub mod tools;
+pub mod validate;

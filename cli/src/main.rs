@@ -1,1 +1,46 @@
-fn main() {}
+//! The `ringway` binary: reads the command line, runs one command, turns its outcome into an exit code.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use ringway_cli::args::{Cli, Command};
+use ringway_cli::exit::{CommandError, Exit};
+use ringway_cli::{call, demo, logging, output, remote, run, tools, validate};
+
+/// Frees memory back to the system after a burst, which the C library's allocator does not.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match logging::start(level(&cli)).and_then(|()| execute(&cli.command)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = error.exit();
+            if exit != Exit::Done {
+                let style = output::BAD;
+                output::note(&format!("{style}error:{style:#} {}", output::printable(&error.to_string())));
+            }
+            exit.into()
+        }
+    }
+}
+
+fn level(cli: &Cli) -> &str {
+    let quiet = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    cli.log_level.as_deref().unwrap_or(quiet)
+}
+
+fn execute(command: &Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Run(options) => run::run(options),
+        Command::Demo(options) => demo::command::demo(options),
+        Command::Validate(options) => validate::validate(&options.file, options.output),
+        Command::Tools(options) => remote::block_on(tools::tools(&options.remote, options.output)),
+        Command::Call(options) => remote::block_on(call::call(options)),
+        Command::Completions(options) => {
+            clap_complete::generate(options.shell, &mut Cli::command(), "ringway", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}

@@ -6,11 +6,13 @@ use std::fmt;
 
 use crate::{GROUP, VERSION};
 
-/// A kind that this version reads.
+/// A kind that this version knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupKind {
     MCPBackend,
     MCPRoute,
+    ToolPolicy,
+    RESTBridge,
     ConfigMap,
     EndpointSlice,
     ReferenceGrant,
@@ -18,11 +20,9 @@ pub enum GroupKind {
     Service,
 }
 
-/// Why a document's `apiVersion` and `kind` are not served.
+/// Why a document's `apiVersion` and `kind` are none of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
-    #[error("kind {0} is not served by this version")]
-    Later(&'static str),
     #[error("group {GROUP} has no kind `{0}`: MCPBackend, MCPRoute, ToolPolicy or RESTBridge")]
     UnknownKind(String),
     #[error("apiVersion `{0}` is not served: write `{GROUP}/{VERSION}`")]
@@ -38,7 +38,7 @@ impl GroupKind {
     /// What a document with these two fields is.
     ///
     /// # Errors
-    /// [`Unserved`] says whether the document is wrong, comes too early or belongs to someone else.
+    /// [`Unserved`] says whether the document is wrong or belongs to someone else.
     pub fn of(api_version: &str, kind: &str) -> Result<Self, Unserved> {
         if let Some(version) = api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) {
             if version != VERSION {
@@ -47,8 +47,8 @@ impl GroupKind {
             return match kind {
                 "MCPBackend" => Ok(Self::MCPBackend),
                 "MCPRoute" => Ok(Self::MCPRoute),
-                "ToolPolicy" => Err(Unserved::Later("ToolPolicy")),
-                "RESTBridge" => Err(Unserved::Later("RESTBridge")),
+                "ToolPolicy" => Ok(Self::ToolPolicy),
+                "RESTBridge" => Ok(Self::RESTBridge),
                 other => Err(Unserved::UnknownKind(other.to_owned())),
             };
         }
@@ -64,12 +64,20 @@ impl GroupKind {
         }
     }
 
+    /// False: the kind belongs to the contract and is not served by this version.
+    #[must_use]
+    pub fn is_served(self) -> bool {
+        !matches!(self, Self::ToolPolicy | Self::RESTBridge)
+    }
+
     /// The kind as it is written in YAML.
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
             Self::MCPBackend => "MCPBackend",
             Self::MCPRoute => "MCPRoute",
+            Self::ToolPolicy => "ToolPolicy",
+            Self::RESTBridge => "RESTBridge",
             Self::ConfigMap => "ConfigMap",
             Self::EndpointSlice => "EndpointSlice",
             Self::ReferenceGrant => "ReferenceGrant",
@@ -82,7 +90,7 @@ impl GroupKind {
     #[must_use]
     pub fn group(self) -> &'static str {
         match self {
-            Self::MCPBackend | Self::MCPRoute => GROUP,
+            Self::MCPBackend | Self::MCPRoute | Self::ToolPolicy | Self::RESTBridge => GROUP,
             Self::ConfigMap | Self::Secret | Self::Service => "",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::ReferenceGrant => "gateway.networking.k8s.io",
@@ -103,7 +111,7 @@ mod tests {
     #[test]
     fn a_document_is_known_by_group_version_and_kind() {
         assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "MCPRoute"), Ok(GroupKind::MCPRoute));
-        assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "ToolPolicy"), Err(Unserved::Later("ToolPolicy")));
+        assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "ToolPolicy"), Ok(GroupKind::ToolPolicy));
         assert_eq!(GroupKind::of("ringway.dev/v1alpha1", "MCPRout"), Err(Unserved::UnknownKind("MCPRout".into())));
         assert!(matches!(GroupKind::of("ringway.dev/v1", "MCPRoute"), Err(Unserved::UnknownVersion(_))));
         // Envoy AI Gateway has a kind of the same name.

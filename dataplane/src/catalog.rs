@@ -27,15 +27,15 @@ mod walk;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use ringway_mcp::capability::ClientCapabilities;
 use ringway_mcp::headers::ParamHeader;
 use ringway_seal::{Bound, Cursor, Keyring};
 use ringway_snapshot::BackendKey;
-use tokio::sync::{mpsc, oneshot, watch as channel};
+use tokio::sync::{Notify, mpsc, oneshot, watch as channel};
 use tokio::time::{Instant, timeout};
 
 pub use changes::{Changes, KindSet};
@@ -63,6 +63,7 @@ pub struct Catalog {
     shared: Arc<Shared>,
     orders: mpsc::Sender<Order>,
     config: channel::Sender<Arc<Routes>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What workers and the catalogue thread both hold.
@@ -73,6 +74,8 @@ struct Shared {
     limits: Arc<Limits>,
     metrics: Arc<Metrics>,
     learned: Mutex<Learned>,
+    /// Ends the catalogue thread.
+    stop: Notify,
 }
 
 /// A list that one session sees instead of its viewer's.
@@ -92,7 +95,7 @@ pub enum Resolution {
     One {
         /// Section index on the route that was asked about.
         section: usize,
-        own: Box<str>,
+        own: String,
     },
 }
 
@@ -125,7 +128,12 @@ impl Catalog {
     /// [`Reason::State`] for a cursor that is not ours or leads nowhere; a missing backend where the route's
     /// `onBackendFailure` is `Fail`; [`Reason::Busy`].
     pub async fn list(
-        &self, route: &Arc<LiveRoute>, viewer: &Viewer, kind: ListKind, cursor: Option<&str>, own: &[OwnList],
+        &self,
+        route: &Arc<LiveRoute>,
+        viewer: &Viewer,
+        kind: ListKind,
+        cursor: Option<&str>,
+        own: &[OwnList],
     ) -> Result<Bytes, Fault> {
         let cursor = cursor.map(|text| self.open(route, kind, text)).transpose()?;
         if kind == ListKind::Resources {
@@ -140,7 +148,9 @@ impl Catalog {
             return Err(missing_fault(section));
         }
         match cursor {
-            Some(Cursor::After { backend, name, .. }) => merged.after(BackendKey(backend), &name).map_err(|_| stale_cursor()),
+            Some(Cursor::After { backend, name, .. }) => {
+                merged.after(BackendKey(backend), &name).map_err(|_| stale_cursor())
+            }
             _ => Ok(merged.start()),
         }
     }
@@ -159,7 +169,7 @@ impl Catalog {
             Some(Owner::Conflict) => Resolution::Conflict,
             Some(Owner::One { section, own }) => {
                 let section = merged.sources.get(*section).and_then(|(key, _)| index_of(*key));
-                section.map_or(Resolution::Unknown, |section| Resolution::One { section, own: own.clone() })
+                section.map_or(Resolution::Unknown, |section| Resolution::One { section, own: own.to_string() })
             }
             None => {
                 let unknown = |section: usize| {
@@ -168,8 +178,12 @@ impl Catalog {
                     let listed = merged.sources.iter().any(|(of, list)| Some(*of) == key && list.is_some());
                     !listed && merged.missing.iter().any(|missing| Some(&**missing) == name)
                 };
-                let candidate = route.compiled.candidates(kind, visible).into_iter().find(|candidate| unknown(candidate.section));
-                candidate.map_or(Resolution::Unknown, |one| Resolution::One { section: one.section, own: one.own.into() })
+                let candidate =
+                    route.compiled.candidates(kind, visible).into_iter().find(|candidate| unknown(candidate.section));
+                candidate.map_or(Resolution::Unknown, |one| Resolution::One {
+                    section: one.section,
+                    own: one.own.into_owned(),
+                })
             }
         }
     }
@@ -179,7 +193,8 @@ impl Catalog {
     /// Known from walks; the first question about an unknown one walks all resources, at most once per coalescing time.
     pub async fn resolve_uri(&self, route: &Arc<LiveRoute>, viewer: &Viewer, uri: &str) -> Option<usize> {
         let name = &route.compiled.spec.name;
-        let known = |section: &str| route.compiled.sections.iter().find(|one| one.spec.section == section).map(|one| one.index);
+        let known =
+            |section: &str| route.compiled.sections.iter().find(|one| one.spec.section == section).map(|one| one.index);
         let found = self.shared.learned().find(name, uri);
         if let Some(section) = found {
             return known(&section);
@@ -225,7 +240,13 @@ impl Catalog {
 
     /// The annotated arguments of a tool by its own name, if it has any. Of the tools merged last for this viewer.
     #[must_use]
-    pub fn param_headers(&self, route: &Arc<LiveRoute>, viewer: &Viewer, section: usize, own_tool: &str) -> Option<Arc<[ParamHeader]>> {
+    pub fn param_headers(
+        &self,
+        route: &Arc<LiveRoute>,
+        viewer: &Viewer,
+        section: usize,
+        own_tool: &str,
+    ) -> Option<Arc<[ParamHeader]>> {
         let key = route.compiled.sections.get(section)?.spec.key;
         let view = self.shared.board.view(&route.compiled.spec.name, viewer)?;
         view.params().get(&key)?.get(own_tool).cloned()
@@ -236,7 +257,10 @@ impl Catalog {
     pub fn same_as_viewer(&self, route: &Arc<LiveRoute>, viewer: &Viewer, own: &OwnList) -> bool {
         let merged = self.shared.board.view(&route.compiled.spec.name, viewer).and_then(|view| view.merged(own.kind));
         merged.is_some_and(|merged| {
-            merged.sources.iter().any(|(key, list)| *key == own.key && list.as_ref().is_some_and(|list| list.is_same_as(&own.list)))
+            merged
+                .sources
+                .iter()
+                .any(|(key, list)| *key == own.key && list.as_ref().is_some_and(|list| list.is_same_as(&own.list)))
         })
     }
 
@@ -262,7 +286,13 @@ impl Catalog {
         self.shared.board.view(&route.compiled.spec.name, viewer)?.merged(kind)
     }
 
-    async fn merged(&self, route: &LiveRoute, viewer: &Viewer, kind: ListKind, own: &[OwnList]) -> Result<Arc<Merged>, Fault> {
+    async fn merged(
+        &self,
+        route: &LiveRoute,
+        viewer: &Viewer,
+        kind: ListKind,
+        own: &[OwnList],
+    ) -> Result<Arc<Merged>, Fault> {
         let view = self.view(route, viewer)?;
         let own: Vec<OwnList> = own.iter().filter(|own| own.kind == kind).cloned().collect();
         if own.is_empty()
@@ -296,13 +326,19 @@ impl Catalog {
 
     fn view(&self, route: &LiveRoute, viewer: &Viewer) -> Result<Arc<View>, Fault> {
         let board = &self.shared.board;
-        let view = board.ensure(&route.compiled.spec.name, viewer, &self.shared.limits).map_err(|limit| busy("too many kinds of clients").caused_by(limit))?;
+        let view = board
+            .ensure(&route.compiled.spec.name, viewer, &self.shared.limits)
+            .map_err(|limit| busy("too many kinds of clients").caused_by(limit))?;
         view.touch(board.now());
         Ok(view)
     }
 
     fn open(&self, route: &LiveRoute, kind: ListKind, text: &str) -> Result<Cursor, Fault> {
-        let cursor = self.shared.keyring().open_cursor(text, bound(&route.compiled.label)).map_err(|error| bad_cursor().caused_by(error))?;
+        let cursor = self
+            .shared
+            .keyring()
+            .open_cursor(text, bound(&route.compiled.label))
+            .map_err(|error| bad_cursor().caused_by(error))?;
         let fits = match &cursor {
             Cursor::After { list, .. } => kind.sealed() == Some(*list),
             Cursor::Walk { .. } => kind == ListKind::Resources,
@@ -316,9 +352,13 @@ impl Catalog {
 /// # Errors
 /// [`ReadError`].
 pub async fn read_list(
-    pool: &Pool, server: &Arc<Server>, session: &UpstreamSession, capabilities: ClientCapabilities, kind: ListKind, limits: &Limits,
+    pool: &Pool,
+    server: &Arc<Server>,
+    session: &UpstreamSession,
+    kind: ListKind,
 ) -> Result<Arc<BackendList>, ReadError> {
-    let link = Link::borrowed(Arc::clone(server), session, capabilities);
+    let limits = &Limits::default();
+    let link = Link::borrowed(Arc::clone(server), session);
     let deadline = Instant::now() + limits.deadline;
     // What the answer's stream announces on the way is told on the session's stream as well.
     Box::pin(link.list(pool, kind, limits, deadline, &mut KindSet::default())).await.map(Arc::new)

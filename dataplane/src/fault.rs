@@ -60,6 +60,8 @@ pub enum Reason {
     Params,
     /// Unknown or hidden tool, prompt or resource.
     Unknown,
+    /// The same for a resource of a legacy client, which has a code of its own.
+    UnknownResource,
     /// Origin or Host not allowed.
     Origin,
     /// Session id not authentic, expired, revoked or of another route.
@@ -217,6 +219,7 @@ impl Reason {
             Self::Method => "method_not_found",
             Self::Params => "invalid_params",
             Self::Unknown => "unknown_name",
+            Self::UnknownResource => "unknown_resource",
             Self::Origin => "origin",
             Self::Session => "session",
             Self::State => "state",

@@ -4,10 +4,18 @@
 //! (`ringway run`, `ringway demo`) through [`app::Gateway`].
 
 pub mod admin;
+pub mod app;
 pub mod catalog;
+mod clock;
 pub mod drain;
 pub mod fault;
+mod limits;
+mod listen;
+mod peer;
+mod pipeline;
+mod reply;
 pub mod session;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;
+mod worker;

@@ -39,6 +39,7 @@ part build just build
 part installs wait "$installs"
 [ ${#failed[@]} -eq 0 ] || finish
 for step in format rules clippy doc; do part "$step" just "$step"; done
+part fuzz just fuzz-smoke
 part bench just bench-smoke
 part test run_tests
 finish

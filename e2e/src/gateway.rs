@@ -109,16 +109,20 @@ impl Gateway {
         self.wait_ready()
     }
 
-    /// The sum of a metric's series whose line holds every one of `labels` (`backend="x"`); 0 where there is none.
+    /// The sum of a metric's series whose line holds every one of `labels` (`backend="x"`). A metric that is not there is an error: a name that
+    /// was changed must not pass for a zero.
     pub fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
         let reply = http::get(self.admin(), "/metrics")?;
         ensure!(reply.head.status == 200, "/metrics answered {}", reply.head.status);
+        let text = reply.text();
         let series = |line: &str| {
             let rest = line.strip_prefix(name)?;
             let named = rest.starts_with(['{', ' ']) && labels.iter().all(|label| rest.contains(label));
             named.then(|| rest.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok())).flatten()
         };
-        Ok(reply.text().lines().filter_map(series).sum())
+        let values: Vec<f64> = text.lines().filter_map(series).collect();
+        ensure!(!values.is_empty(), "no metric {name} with {labels:?} in\n{text}");
+        Ok(values.iter().sum())
     }
 
     /// Rewrites a backend that only a route of its own uses, ten times a second, each time to another URL.

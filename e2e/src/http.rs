@@ -2,7 +2,7 @@
 //!
 //! No TLS, no redirects, no pool. It reads strictly enough to fail on a broken answer.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Reply {
 pub struct Connection {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
+    /// The last answer said `Connection: close`.
+    closing: bool,
 }
 
 // === impl Head ===
@@ -70,7 +72,15 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&host, PATIENCE).with_context(|| format!("connection to {host}"))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), host })
+        Ok(Self { stream: BufReader::new(stream), host, closing: false })
+    }
+
+    /// Whether the other side has closed it, or said that it will.
+    pub fn is_spent(&self) -> bool {
+        let stream = self.stream.get_ref();
+        let gone = stream.set_nonblocking(true).is_err()
+            || !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        self.closing || stream.set_nonblocking(false).is_err() || gone
     }
 
     /// Waits no longer than this for each read from now on.
@@ -105,7 +115,9 @@ impl Connection {
         loop {
             let line = self.line()?;
             if line.is_empty() {
-                return Ok(Head { status, headers });
+                let head = Head { status, headers };
+                self.closing = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+                return Ok(head);
             }
             let (name, value) = line.split_once(':').with_context(|| format!("header {line:?}"))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));

@@ -14,6 +14,7 @@ pub mod port;
 pub mod process;
 pub mod relay;
 pub mod script;
+pub mod scripted;
 pub mod session;
 pub mod wait;
 pub mod yaml;

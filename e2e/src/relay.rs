@@ -33,6 +33,18 @@ pub struct Relay {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
+// === impl Seen ===
+
+impl Seen {
+    /// The JSON-RPC id of the body, null where there is none.
+    pub fn id(&self) -> serde_json::Value {
+        let message: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        message.get("id").cloned().unwrap_or_default()
+    }
+}
+
+// === impl Relay ===
+
 impl Relay {
     /// A relay in front of `upstream`.
     pub fn to(upstream: SocketAddr) -> Result<Self> {
@@ -70,27 +82,30 @@ impl Drop for Relay {
     }
 }
 
+/// Reads one request with its body.
+pub(crate) fn receive(reader: &mut impl BufRead) -> Result<Seen> {
+    let head = read_head(reader)?;
+    let body = read_body(reader, &head)?;
+    let http = head.split(' ').next().unwrap_or_default().to_owned();
+    let method = method_of(&body);
+    Ok(Seen { http, method, head, body })
+}
+
 /// Passes one message and its answer, then closes both sides.
 fn pass(client: &TcpStream, upstream: SocketAddr, witness: &Mutex<Vec<Seen>>) -> Result<()> {
     client.set_nodelay(true)?;
     let ports = (client.local_addr()?.port(), upstream.port());
     let mut reader = BufReader::new(client.try_clone()?);
-    let head = read_head(&mut reader)?;
-    let body = read_body(&mut reader, &head)?;
-    witness.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
-        http: head.split(' ').next().unwrap_or_default().to_owned(),
-        method: method_of(&body),
-        head: head.clone(),
-        body: body.clone(),
-    });
+    let seen = receive(&mut reader)?;
+    let mut message = rewritten(&seen.head, Some(ports), seen.body.len()).into_bytes();
+    message.extend_from_slice(&seen.body);
+    witness.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
     let server = TcpStream::connect(upstream).context("the relay's upstream");
     let Ok(server) = server else {
         // The other side is down: the client sees what it would see without a relay, a closed connection.
         return client.shutdown(Shutdown::Both).context("close");
     };
     server.set_nodelay(true)?;
-    let mut message = rewritten(&head, Some(ports), body.len()).into_bytes();
-    message.extend_from_slice(&body);
     (&server).write_all(&message)?;
 
     let (watched, other) = (client.try_clone()?, server.try_clone()?);

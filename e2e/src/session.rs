@@ -69,14 +69,18 @@ impl Session {
         }
     }
 
-    /// Posts one message on the session's own connection.
+    /// Posts one message on the session's own connection, which is replaced when the other side has closed it.
     pub fn post(&mut self, message: &Value) -> Result<Reply> {
-        // A server or relay may end the connection after any answer: then the next message has a new one.
-        let reply = self.attempt(message)?;
-        if reply.head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+        if self.connection.is_spent() {
             self.connection = Connection::open(self.address)?;
         }
-        Ok(reply)
+        let headers = [
+            ACCEPT,
+            ("Content-Type", "application/json"),
+            ("Mcp-Session-Id", &self.id),
+            ("MCP-Protocol-Version", REVISION),
+        ];
+        self.connection.exchange("POST", &self.path, &headers, message.to_string().as_bytes())
     }
 
     /// Posts a request on a connection of its own and leaves its answer there, to be read event by event.
@@ -104,16 +108,6 @@ impl Session {
     pub fn delete(&mut self) -> Result<u16> {
         let headers = [("Mcp-Session-Id", self.id.as_str()), ("MCP-Protocol-Version", REVISION)];
         Ok(Connection::open(self.address)?.exchange("DELETE", &self.path, &headers, b"")?.head.status)
-    }
-
-    fn attempt(&mut self, message: &Value) -> Result<Reply> {
-        let headers = [
-            ACCEPT,
-            ("Content-Type", "application/json"),
-            ("Mcp-Session-Id", &self.id),
-            ("MCP-Protocol-Version", REVISION),
-        ];
-        self.connection.exchange("POST", &self.path, &headers, message.to_string().as_bytes())
     }
 
     fn headers(&self) -> [(&str, &str); 4] {

@@ -1,11 +1,17 @@
 //! The scanner against serde_json's typed envelope with raw values, on three bodies; with a count of allocations.
 //!
 //! Bar: 221-byte call <= 200 ns, 64 KiB of small rows <= 70 us, one 64 KiB string <= 2 us, no allocation.
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
+
 use std::hint::black_box;
 
+use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{AllocProfiler, Bencher};
 use ringway_mcp::scan::{Limits, scan};
+use ringway_mcp::sse::{Decoder, SseLimits};
+use ringway_mcp::stream::{ResponseSplicer, StreamLimits};
+use ringway_mcp::walk;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -83,5 +89,39 @@ fn serde_typed_raw(bencher: Bencher<'_, '_>, name: &str) {
         let read: Typed<'_> = serde_json::from_slice(black_box(body.as_bytes())).unwrap();
         let params = read.params.as_ref();
         black_box((read.jsonrpc, read.id, read.method, params.map(|p| (p.name, p.arguments)))).0.len()
+    });
+}
+
+/// The same bodies as results, in chunks of 16 KiB.
+#[divan::bench(args = BODIES, sample_count = 100, sample_size = 100)]
+fn stream_splice(bencher: Bencher<'_, '_>, name: &str) {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{}]}}}}"#, body(name));
+    let chunks: Vec<Bytes> = body.as_bytes().chunks(16 << 10).map(Bytes::copy_from_slice).collect();
+    bencher.counter(BytesCount::of_str(&body)).bench(|| {
+        let limits = StreamLimits::default();
+        let mut splicer = ResponseSplicer::new(b"1", limits, &walk::CALL_RESULT_URIS, Box::new(|_| None));
+        let mut out = Vec::with_capacity(16);
+        for chunk in &chunks {
+            splicer.push(chunk.clone(), &mut out).unwrap();
+        }
+        splicer.finish().unwrap();
+        out
+    });
+}
+
+/// The same bodies as SSE events, in chunks of 16 KiB.
+#[divan::bench(args = BODIES, sample_count = 100, sample_size = 100)]
+fn sse_decode(bencher: Bencher<'_, '_>, name: &str) {
+    let event = format!("event: message\nid: 12\ndata: {}\n\n", body(name));
+    bencher.counter(BytesCount::of_str(&event)).bench(|| {
+        let mut decoder = Decoder::new(SseLimits::default());
+        let mut read = 0;
+        for chunk in event.as_bytes().chunks(16 << 10) {
+            decoder.push(chunk);
+            while decoder.next().unwrap().is_some() {
+                read += 1;
+            }
+        }
+        assert_eq!(read, 1);
     });
 }

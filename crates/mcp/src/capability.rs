@@ -103,7 +103,8 @@ impl ClientCapabilities {
             object.member("elicitation", pair((form, r#""form":{}"#), (url, r#""url":{}"#)).as_str());
         }
         if self.has(Self::EXT_UI) {
-            object.member("extensions", r#"{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}"#);
+            object
+                .member("extensions", r#"{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}"#);
         }
         object.close();
     }
@@ -244,9 +245,7 @@ mod tests {
 
     #[test]
     fn older_revisions_see_only_what_they_know() {
-        let all = read(
-            r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}"#,
-        );
+        let all = read(r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}"#);
         assert_eq!(
             write(all, Revision::V2025_06_18),
             r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#

@@ -1,6 +1,6 @@
 //! MCP on the wire, without I/O.
 //!
-//! Bytes in, spans and decisions out: the strict envelope scanner ([`scan`]), readers over raw JSON ([`value`]),
+//! Bytes in, spans and decisions out: the strict envelope scanner ([`mod@scan`]), readers over raw JSON ([`value`]),
 //! byte-faithful edits ([`splice`], [`stream`]), SSE framing ([`sse`]), the modern header rules ([`headers`]), and the
 //! closed vocabularies of the protocol ([`revision`], [`method`], [`capability`], [`error`]).
 //!

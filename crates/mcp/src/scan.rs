@@ -13,17 +13,19 @@ mod message;
 mod meta;
 mod params;
 mod result;
+mod text;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use keys::{Field, Fields, Object};
 pub(crate) use keys::folds_to_envelope_key;
-pub(crate) use lex::{Lexer, MemberWalk, Shape, plain};
+pub use keys::{Field, Fields, Object};
+pub(crate) use lex::{Lexer, MemberWalk, Shape};
 pub use message::{Envelope, EnvelopeKey, ErrorParts, Kind};
 pub use meta::{Info, Meta, MetaKey};
 pub use params::{Params, ParamsKey, Reference};
 pub use result::{ResultKey, ResultParts};
+pub(crate) use text::plain;
 
 /// A range of bytes in a body. Offsets are bytes from the body's start; `end` is exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -234,7 +236,7 @@ impl Str {
     /// The text, unescaped. A lone surrogate (`"\ud800"`) becomes U+FFFD: it can match no real name.
     pub fn text<'a>(&self, body: &'a [u8]) -> Cow<'a, str> {
         let raw = self.span.of(body);
-        if self.escaped { Cow::Owned(lex::unescape(raw)) } else { String::from_utf8_lossy(raw) }
+        if self.escaped { Cow::Owned(text::unescape(raw)) } else { String::from_utf8_lossy(raw) }
     }
 
     /// The bytes as written, escapes and all.

@@ -197,9 +197,11 @@ impl Edits {
             .iter()
             .filter(|edit| matches!(edit.kind, EditKind::Remove { object: of, .. } if of == object))
             .count();
-        let added_before = self.edits.iter().take_while(|edit| !std::ptr::eq(*edit, this)).any(
-            |edit| matches!(edit.kind, EditKind::Append { object: of, .. } if of == object),
-        );
+        let added_before = self
+            .edits
+            .iter()
+            .take_while(|edit| !std::ptr::eq(*edit, this))
+            .any(|edit| matches!(edit.kind, EditKind::Append { object: of, .. } if of == object));
         added_before || removed < members as usize
     }
 }
@@ -247,4 +249,3 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     }
     out.push(b'"');
 }
-

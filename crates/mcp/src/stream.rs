@@ -98,7 +98,7 @@ struct Parked {
 
 // The chunk at hand: what lies before `start` has been passed on or is held.
 struct Flow<'a> {
-    chunk: &'a Bytes,
+    chunk: Bytes,
     start: usize,
     out: &'a mut Vec<Bytes>,
 }
@@ -156,7 +156,7 @@ impl ResponseSplicer {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let mut flow = Flow { chunk: &chunk, start: 0, out };
+        let mut flow = Flow { chunk, start: 0, out };
         let pushed = self.chunk(&mut flow);
         self.failed = pushed.err();
         pushed
@@ -434,7 +434,10 @@ impl ResponseSplicer {
 
 impl fmt::Debug for ResponseSplicer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseSplicer").field("at", &self.at).field("depth", &self.stack.len()).finish_non_exhaustive()
+        f.debug_struct("ResponseSplicer")
+            .field("at", &self.at)
+            .field("depth", &self.stack.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -189,7 +189,7 @@ mod tests {
         Span { start: 0, end: text.len() as u32 }
     }
 
-    fn texts<'a>(body: &'a str, spans: impl Iterator<Item = Span>) -> Vec<&'a str> {
+    fn texts(body: &str, spans: impl Iterator<Item = Span>) -> Vec<&str> {
         spans.map(|span| std::str::from_utf8(span.of(body.as_bytes())).unwrap()).collect()
     }
 

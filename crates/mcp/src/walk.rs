@@ -2,6 +2,8 @@
 //!
 //! The places are those where MCP puts resource URIs: they are mapped between backend and client names. Text and
 //! `structuredContent` are in no pattern, so they are never touched. Recursion is as deep as the pattern, not the data.
+use std::cell::OnceCell;
+
 use crate::scan::{Span, Str};
 use crate::value::{JsonKind, elements, find, kind, members, string};
 
@@ -71,9 +73,12 @@ pub fn strings(body: &[u8], span: Span, pattern: &Pattern, found: &mut impl FnMu
             }
         }
         Pattern::Keys(keys) => {
+            // Looked up once an object, at need: a sender may repeat a key as often as it likes.
+            let kind = OnceCell::new();
+            let kind = || kind.get_or_init(|| find(body, span, "type").and_then(|value| string(body, value)));
             for member in members(body, span) {
                 for key in keys.iter().filter(|key| member.key.is(body, key.name)) {
-                    if key.when.is_none_or(|wanted| has_type(body, span, wanted)) {
+                    if key.when.is_none_or(|wanted| kind().is_some_and(|kind| kind.is(body, wanted))) {
                         strings(body, member.value, &key.then, found);
                     }
                 }
@@ -89,10 +94,6 @@ pub fn strings(body: &[u8], span: Span, pattern: &Pattern, found: &mut impl FnMu
         }
         Pattern::OneOrEach(one) => strings(body, span, one, found),
     }
-}
-
-fn has_type(body: &[u8], object: Span, wanted: &str) -> bool {
-    find(body, object, "type").and_then(|value| string(body, value)).is_some_and(|kind| kind.is(body, wanted))
 }
 
 #[cfg(test)]
@@ -117,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_key_costs_no_second_look_at_the_object() {
+        // Ten thousand looks at a megabyte would take more than ten seconds.
+        let uris = r#""uri":"a:1","#.repeat(10_000);
+        let body = format!(r#"{{"content":[{{{uris}"text":"{}","type":"resource_link"}}]}}"#, "x y".repeat(400_000));
+        let start = std::time::Instant::now();
+        assert_eq!(found(&body, &CALL_RESULT_URIS).len(), 10_000);
+        assert!(start.elapsed().as_secs() < 5);
+    }
+
+    #[test]
     fn prompt_results_take_one_content_or_several() {
         let body = r#"{"messages":[{"role":"user","content":{"type":"resource","resource":{"uri":"a:1"}}},
             {"content":[{"type":"resource_link","uri":"a:2"},{"type":"text","text":"x"}]},{"content":"y"}]}"#;
@@ -125,7 +136,10 @@ mod tests {
 
     #[test]
     fn read_results_and_tools() {
-        assert_eq!(found(r#"{"contents":[{"uri":"a:1","text":"t"},{"uri":"a:2"}]}"#, &READ_RESULT_URIS), ["a:1", "a:2"]);
+        assert_eq!(
+            found(r#"{"contents":[{"uri":"a:1","text":"t"},{"uri":"a:2"}]}"#, &READ_RESULT_URIS),
+            ["a:1", "a:2"]
+        );
         let tool = r#"{"name":"t","_meta":{"ui":{"resourceUri":"ui://a"},"ui/resourceUri":"ui://b","x":"ui://c"}}"#;
         assert_eq!(found(tool, &UI_RESOURCE_URI), ["ui://a", "ui://b"]);
         assert!(found(tool, &NOTHING).is_empty());

@@ -1,4 +1,6 @@
 //! What the scanner refuses and why, and what it must let through.
+#![expect(clippy::string_slice, reason = "a test may panic, and spans must be at character borders")]
+
 use ringway_mcp::scan::{Class, IdKind, Kind, Limits, Reason, ScanError, batch, scan};
 use ringway_mcp::{Envelope, Method};
 
@@ -58,10 +60,35 @@ fn grammar_is_strict() {
         ("\"a\tb\"", R::ControlCharacter),
         ("\"a\nb\"", R::ControlCharacter),
         ("\"a\0b\"", R::ControlCharacter),
-        ("\"a longer string of text that goes on beyond the short loop and then has \u{1f} in it\"", R::ControlCharacter),
+        (
+            "\"a longer string of text that goes on beyond the short loop and then has \u{1f} in it\"",
+            R::ControlCharacter,
+        ),
     ] {
         for body in [call(&format!(r#""params":{{"arguments":{value}}}"#)), call(&format!(r#""x":[{value} ]"#))] {
             assert_eq!(reason(body.as_bytes()), Some(wanted), "{body}");
+        }
+    }
+}
+
+#[test]
+fn strings_of_every_length_end_where_they_end() {
+    let blocks = (0..80).chain([8190, 8191, 8192, 8193, 8239, 8240, 8241, 16_430, 16_432, 16_433, 70_000]);
+    for length in blocks {
+        for tail in ["", " ", "                                        "] {
+            let text = "x".repeat(length);
+            let read = |inside: &str| {
+                let key = call(&format!(r#""params":{{"arguments":{{"{inside}":"{inside}"}}}}{tail}"#));
+                scan(key.as_bytes(), &Limits::default())
+                    .map(|message| message.params.unwrap().arguments.unwrap().len())
+                    .map_err(|error| error.reason)
+            };
+            assert_eq!(read(&text), Ok(2 * length + 7));
+            assert_eq!(read(&format!("{text}\\n")), Ok(2 * length + 11));
+            assert_eq!(read(&format!("{text}\\\"é")), Ok(2 * length + 15));
+            assert_eq!(read(&format!("{text}\u{1f}")), Err(Reason::ControlCharacter));
+            assert_eq!(read(&format!("{text}\\x")), Err(Reason::BadEscape));
+            assert_eq!(read(&format!("{text}\u{7f}\u{80}")), Ok(2 * length + 13));
         }
     }
 }
@@ -160,6 +187,19 @@ fn a_key_twice_is_refused_where_parsers_would_disagree() {
 }
 
 #[test]
+fn many_keys_are_compared_without_quadratic_cost() {
+    let keys = |n: usize| (0..n).map(|i| format!(r#""k\u0030{i}":1"#)).collect::<Vec<_>>().join(",");
+    let start = std::time::Instant::now();
+    assert_eq!(reason(call(&keys(9_990)).as_bytes()), None);
+    let long = "\\u0041".repeat(30_000);
+    let members: Vec<String> = (0..20).map(|i| format!(r#""{long}{i}":1"#)).collect();
+    assert_eq!(reason(call(&members.join(",")).as_bytes()), None);
+    assert!(start.elapsed().as_secs() < 5);
+    let twice = format!("{},\"k{}\":2", keys(5_000), "04999");
+    assert_eq!(reason(call(&twice).as_bytes()), Some(Reason::DuplicateKey));
+}
+
+#[test]
 fn look_alikes_of_envelope_keys_are_refused() {
     let known = ["jsonrpc", "id", "method", "params", "result", "error"];
     for key in known {
@@ -230,11 +270,9 @@ fn names_have_limits() {
     ] {
         assert_eq!(reason(call(&members).as_bytes()), wanted);
     }
-    for (id, method, wanted) in [
-        (254, 128, None),
-        (255, 1, Some(Reason::IdTooLong)),
-        (1, 129, Some(Reason::MethodTooLong)),
-    ] {
+    for (id, method, wanted) in
+        [(254, 128, None), (255, 1, Some(Reason::IdTooLong)), (1, 129, Some(Reason::MethodTooLong))]
+    {
         let body = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"{}"}}"#, long(id), long(method));
         assert_eq!(reason(body.as_bytes()), wanted);
     }

@@ -1,4 +1,6 @@
 //! Edits change what they name and nothing else.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use ringway_mcp::scan::{Limits, MetaKey, Object, ParamsKey, Span, scan};
@@ -58,7 +60,9 @@ fn edits_that_cannot_be_are_refused() {
 fn object() -> impl Strategy<Value = Map<String, Value>> {
     let keys = ["progressToken", "traceparent", "tracestate", "baggage", "x", "y"];
     prop::sample::subsequence(keys.to_vec(), 0..=6).prop_shuffle().prop_map(|keys| {
-        keys.into_iter().map(|key| (key.to_owned(), Value::from(if key == "progressToken" { "7" } else { "v,}" }))).collect()
+        keys.into_iter()
+            .map(|key| (key.to_owned(), Value::from(if key == "progressToken" { "7" } else { "v,}" })))
+            .collect()
     })
 }
 
@@ -73,7 +77,7 @@ proptest! {
         let body = if spaced { serde_json::to_vec_pretty(&message) } else { serde_json::to_vec(&message) }.unwrap();
         let scanned = scan(&body, &Limits::default()).unwrap();
         let parsed = scanned.meta().unwrap();
-        let mut wanted = meta.clone();
+        let mut wanted = meta;
         let mut edits = Edits::new();
         // Added before and after the removals, to show that the order of the calls does not matter.
         let keys = [MetaKey::Baggage, MetaKey::Tracestate, MetaKey::Traceparent, MetaKey::ProgressToken];

@@ -78,7 +78,10 @@ fn limits_hold_and_end_the_stream() {
     assert_eq!(read("data: 3456789\n\n").1, Some(SseError::LineTooLong));
     assert_eq!(read("data: 3456789").1, Some(SseError::LineTooLong));
     assert_eq!(read("data: x\n\ndata: 345678\ndata: 34567\n\n").1, None);
-    assert_eq!(read("data: x\n\ndata: 345678\ndata: 345678\n\n"), (vec![Frame::Event(event("x"))], Some(SseError::EventTooLong)));
+    assert_eq!(
+        read("data: x\n\ndata: 345678\ndata: 345678\n\n"),
+        (vec![Frame::Event(event("x"))], Some(SseError::EventTooLong))
+    );
     assert_eq!(read("data: 345678\n: 3456\n: 3456\n").1, Some(SseError::EventTooLong));
     // Comments outside an event cost nothing, however many.
     assert_eq!(read(&": 3456\n".repeat(100)).0.len(), 100);
@@ -107,7 +110,22 @@ fn nothing_in_a_value_can_start_a_field() {
 
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
-        "data: ", "data", "id: ", "event:", "retry: 1", ":", "\n", "\n", "\r", "\r\n", "\n\n", "x", "\0", " ", "\u{feff}", "{\"a\":1}",
+        "data: ",
+        "data",
+        "id: ",
+        "event:",
+        "retry: 1",
+        ":",
+        "\n",
+        "\n",
+        "\r",
+        "\r\n",
+        "\n\n",
+        "x",
+        "\0",
+        " ",
+        "\u{feff}",
+        "{\"a\":1}",
     ]);
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes())
 }

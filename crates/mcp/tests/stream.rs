@@ -1,4 +1,6 @@
 //! The streamed rewrite against the buffered one: same bytes out, same verdict, wherever the response is cut.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use ringway_mcp::scan::{Id, IdKind, Kind, Limits, Reason, scan};
@@ -62,10 +64,7 @@ fn ids_and_uris_change_and_nothing_else() {
         {"type":"resource","resource":{"text":"é\ud83d","uri":"b:x"}}],"structuredContent":{"uri":"c:x"},"isError":true,
         "resultType":"complete","n":1.50e+2}} "#;
     let (out, answer) = whole(body, &walk::CALL_RESULT_URIS).unwrap();
-    let wanted = body
-        .replace("\"id\":7", "\"id\":\"c\"")
-        .replace(r"a\u0031:x", "gh+a1:x")
-        .replace("b:x", "gh+b:x");
+    let wanted = body.replace("\"id\":7", "\"id\":\"c\"").replace(r"a\u0031:x", "gh+a1:x").replace("b:x", "gh+b:x");
     assert_eq!(out, wanted);
     assert_eq!(answer, Answer { is_error: true, error_code: None, result_type: Some("complete".into()) });
 }
@@ -73,8 +72,14 @@ fn ids_and_uris_change_and_nothing_else() {
 #[test]
 fn errors_get_the_id_even_if_they_have_none() {
     for (body, wanted) in [
-        (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"m"}}"#, r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32000,"message":"m"}}"#),
-        (r#"{"jsonrpc":"2.0","error":{"message":"m","code":-32000} }"#, r#"{"jsonrpc":"2.0","error":{"message":"m","code":-32000} ,"id":"c"}"#),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"m"}}"#,
+            r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32000,"message":"m"}}"#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","error":{"message":"m","code":-32000} }"#,
+            r#"{"jsonrpc":"2.0","error":{"message":"m","code":-32000} ,"id":"c"}"#,
+        ),
     ] {
         let (out, answer) = whole(body, &walk::NOTHING).unwrap();
         assert_eq!((out.as_str(), answer.error_code), (wanted, Some(-32_000)));
@@ -165,21 +170,23 @@ fn item() -> impl Strategy<Value = Value> {
 fn response() -> impl Strategy<Value = Vec<u8>> {
     let list = prop::sample::select(vec!["content", "contents", "messages", "other"]);
     let more = prop::sample::subsequence(vec!["isError", "resultType", "_meta"], 0..=3);
-    (prop::collection::vec(item(), 0..5), list, more, any::<bool>(), 0..9_u8).prop_map(|(items, list, more, pretty, shape)| {
-        let mut result = serde_json::Map::new();
-        result.insert(list.into(), items.into());
-        for key in more {
-            result.insert(key.into(), if key == "isError" { true.into() } else { json!("task") });
-        }
-        let message = match shape {
-            0 => json!({"jsonrpc":"2.0","id":8,"result":result}),
-            1 => json!({"jsonrpc":"2.0","id":7,"error":{"code":5,"data":result}}),
-            2 => json!({"jsonrpc":"2.0","id":null,"error":{"code":1.5}}),
-            3 => json!({"jsonrpc":"2.0","id":7,"result":[result]}),
-            _ => json!({"jsonrpc":"2.0","x":items_of(&result),"id":7,"result":result}),
-        };
-        if pretty { serde_json::to_vec_pretty(&message) } else { serde_json::to_vec(&message) }.unwrap()
-    })
+    (prop::collection::vec(item(), 0..5), list, more, any::<bool>(), 0..9_u8).prop_map(
+        |(items, list, more, pretty, shape)| {
+            let mut result = serde_json::Map::new();
+            result.insert(list.into(), items.into());
+            for key in more {
+                result.insert(key.into(), if key == "isError" { true.into() } else { json!("task") });
+            }
+            let message = match shape {
+                0 => json!({"jsonrpc":"2.0","id":8,"result":result}),
+                1 => json!({"jsonrpc":"2.0","id":7,"error":{"code":5,"data":result}}),
+                2 => json!({"jsonrpc":"2.0","id":null,"error":{"code":1.5}}),
+                3 => json!({"jsonrpc":"2.0","id":7,"result":[result]}),
+                _ => json!({"jsonrpc":"2.0","x":items_of(&result),"id":7,"result":result}),
+            };
+            if pretty { serde_json::to_vec_pretty(&message) } else { serde_json::to_vec(&message) }.unwrap()
+        },
+    )
 }
 
 fn items_of(result: &serde_json::Map<String, Value>) -> Value {

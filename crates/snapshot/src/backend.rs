@@ -129,7 +129,11 @@ pub struct BackendLimits {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(2), request: Duration::from_secs(300), max_request: Duration::from_secs(1800) }
+        Self {
+            connect: Duration::from_secs(2),
+            request: Duration::from_secs(300),
+            max_request: Duration::from_secs(1800),
+        }
     }
 }
 

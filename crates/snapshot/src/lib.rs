@@ -13,11 +13,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use backend::{
-    Affinity, Backend, BackendLimits, BackendTls, Credentials, EndpointLoss, HttpTarget, Scheme, StdioTarget, Target, Timeouts,
-    TransportHint, Trust,
+    Affinity, Backend, BackendLimits, BackendTls, Credentials, EndpointLoss, HttpTarget, Scheme, StdioTarget, Target,
+    Timeouts, TransportHint, Trust,
 };
 pub use name::{BackendKey, ObjectName};
-pub use route::{OnBackendFailure, Override, Route, RouteBackend, Selection, Sessions};
+pub use route::{OnBackendFailure, Override, Route, RouteBackend, Selection, Sessions, uri_prefix};
 pub use secret::Secret;
 
 /// Everything a data plane needs to serve: one immutable value per generation.
@@ -59,5 +59,43 @@ impl Snapshot {
             }
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{ObjectName, OnBackendFailure, Route, Sessions, Snapshot};
+
+    fn with_route(path: &str) -> Snapshot {
+        let name = ObjectName::new("tools", "r");
+        let route = Route {
+            name: name.clone(),
+            hostnames: vec![],
+            path: path.into(),
+            backends: vec![],
+            sessions: Sessions::default(),
+            allowed_origins: vec![],
+            instructions: None,
+            on_backend_failure: OnBackendFailure::Partial,
+        };
+        Snapshot { routes: [(name, Arc::new(route))].into(), ..Snapshot::default() }
+    }
+
+    #[test]
+    fn the_hash_tells_contents_apart() {
+        assert_ne!(with_route("/a").content_hash(), with_route("/b").content_hash());
+        assert_ne!(with_route("/a").content_hash(), Snapshot::default().content_hash());
+        let later = Snapshot { generation: 7, ..with_route("/a") };
+        assert_eq!(with_route("/a").content_hash(), later.content_hash());
+    }
+
+    #[test]
+    fn a_snapshot_can_be_written_as_json() {
+        let text = serde_json::to_string(&with_route("/a")).expect("names are texts");
+        assert!(text.contains(r#""tools/r":{"name":"tools/r""#), "{text}");
+        let name: ObjectName = serde_json::from_str(r#""tools/r""#).expect("a name");
+        assert_eq!(name, ObjectName::new("tools", "r"));
     }
 }

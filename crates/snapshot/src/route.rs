@@ -73,6 +73,24 @@ pub enum OnBackendFailure {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(1800), max_lifetime: Duration::from_secs(86_400), max_per_principal: 256 }
+        Self {
+            idle_timeout: Duration::from_secs(1800),
+            max_lifetime: Duration::from_secs(86_400),
+            max_per_principal: 256,
+        }
     }
+}
+
+/// A prefix as it stands before a URI scheme: lower case, `_` as `-`, first a letter (RFC 3986 section 3.1; a Python
+/// client validates the scheme). `None` for the empty prefix.
+#[must_use]
+pub fn uri_prefix(prefix: &str) -> Option<String> {
+    if prefix.is_empty() {
+        return None;
+    }
+    let mut out = prefix.to_ascii_lowercase().replace('_', "-");
+    if !out.starts_with(|c: char| c.is_ascii_lowercase()) {
+        out.insert(0, 'x');
+    }
+    Some(out)
 }

@@ -1,1 +1,28 @@
-//! Stub.
+//! Resources to snapshot and problems: pure, total, deterministic.
+//!
+//! YAML documents become objects ([`source`]), objects a [`World`], a world a [`Translation`]: what can be served, and
+//! every reason why the rest cannot. No file, clock or environment is touched here; the outcome is the same whatever
+//! the order of files and documents, and one broken object never stops another. Called by the command line (later by
+//! the operator, too).
+
+mod backend;
+mod conflict;
+mod guard;
+pub mod object;
+pub mod path;
+pub mod problem;
+mod refs;
+mod route;
+mod scope;
+mod secrets;
+pub mod source;
+mod text;
+mod translate;
+mod world;
+
+pub use object::{Object, ObjectId};
+pub use path::FieldPath;
+pub use problem::{ObjectLabel, Problem, Reason, Severity};
+pub use source::parse_documents;
+pub use translate::{Translation, translate};
+pub use world::World;

@@ -106,7 +106,10 @@ impl KindSet {
     }
 
     fn between(old: &Versions, new: &Versions) -> Self {
-        ListKind::ALL.into_iter().filter(|kind| old.get(kind.slot()) != new.get(kind.slot())).fold(Self::default(), Self::with)
+        ListKind::ALL
+            .into_iter()
+            .filter(|kind| old.get(kind.slot()) != new.get(kind.slot()))
+            .fold(Self::default(), Self::with)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::state::route::{NameKind, Section};
 
 /// What becomes of an item.
 #[derive(Debug)]
-pub enum Shown {
+pub(super) enum Shown {
     /// By the route's rules: no report.
     Hidden,
     /// For a reason that somebody should know.
@@ -28,7 +28,7 @@ pub enum Shown {
 
 /// A visible item.
 #[derive(Debug)]
-pub struct Visible {
+pub(super) struct Visible {
     /// Name, URI or template as clients see it.
     pub name: Box<str>,
     pub raw: Bytes,
@@ -49,12 +49,11 @@ struct Parts {
     meta: Option<Span>,
 }
 
-
 /// Shows `item` of `section`'s server to clients of `modern` or legacy era.
 ///
 /// Rules on resources and templates match their URIs: a read names nothing else.
 #[must_use]
-pub fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, limits: &Limits) -> Shown {
+pub(super) fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, limits: &Limits) -> Shown {
     let name = match visible_name(section, kind, &item.own) {
         Ok(Some(name)) => name,
         Ok(None) => return Shown::Hidden,
@@ -71,8 +70,9 @@ pub fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, li
 
 /// Is this a name that every client and model takes: `[A-Za-z0-9_.-]{1,128}` (SEP-986)?
 #[must_use]
-pub fn is_portable(name: &str) -> bool {
-    (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+pub(super) fn is_portable(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 fn visible_name(section: &Section, kind: ListKind, own: &str) -> Result<Option<String>, DropReason> {
@@ -94,7 +94,13 @@ fn visible_name(section: &Section, kind: ListKind, own: &str) -> Result<Option<S
     if leads_back { Ok(Some(visible)) } else { Err(DropReason::Shadowed) }
 }
 
-fn rewritten(section: &Section, kind: ListKind, item: &ListItem, name: &str, limits: &Limits) -> Result<(Bytes, Parts), DropReason> {
+fn rewritten(
+    section: &Section,
+    kind: ListKind,
+    item: &ListItem,
+    name: &str,
+    limits: &Limits,
+) -> Result<(Bytes, Parts), DropReason> {
     let body = &item.raw;
     let parts = Parts::read(kind, body)?;
     let rule = rule_of(section, kind, &item.own);
@@ -200,7 +206,12 @@ fn map_ui_uri(edits: &mut Edits, body: &[u8], meta: Span, section: &Section) -> 
     if seen > allowed { Err(DropReason::DuplicateKey) } else { Ok(()) }
 }
 
-fn param_headers_of(kind: ListKind, modern: bool, body: &[u8], parts: &Parts) -> Result<Option<Arc<[ParamHeader]>>, DropReason> {
+fn param_headers_of(
+    kind: ListKind,
+    modern: bool,
+    body: &[u8],
+    parts: &Parts,
+) -> Result<Option<Arc<[ParamHeader]>>, DropReason> {
     let Some(schema) = parts.input_schema.filter(|_| modern && kind == ListKind::Tools) else { return Ok(None) };
     let headers = param_headers(schema.of(body)).map_err(|_| DropReason::HeaderAnnotation)?;
     Ok((!headers.is_empty()).then(|| headers.into()))

@@ -16,11 +16,13 @@ use tokio::time::Instant;
 use super::changes::KindSet;
 use super::limits::Limits;
 use super::list::{BackendList, BadPage, ListKind, Next, Pages, wide};
-use crate::upstream::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, Server, UpstreamError, UpstreamSession, send};
+use crate::upstream::{
+    Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, Server, UpstreamError, UpstreamSession, send,
+};
 
 /// What is needed to ask one server.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub(super) struct Link {
     pub(super) server: Arc<Server>,
     /// `None`: modern.
     pub(super) session: Option<UpstreamSession>,
@@ -61,17 +63,22 @@ impl ReadError {
 
 impl Link {
     /// The catalogue's own connection.
-    pub(super) fn own(server: Arc<Server>, session: Option<UpstreamSession>, revision: Revision, capabilities: ClientCapabilities) -> Self {
+    pub(super) fn own(
+        server: Arc<Server>,
+        session: Option<UpstreamSession>,
+        revision: Revision,
+        capabilities: ClientCapabilities,
+    ) -> Self {
         let ids = Arc::new(Ids { last: AtomicU64::new(1), text: false });
         Self { server, session, revision, capabilities, ids }
     }
 
     /// A client session's connection, over which the client's own requests run as well.
-    pub(super) fn borrowed(server: Arc<Server>, session: &UpstreamSession, capabilities: ClientCapabilities) -> Self {
+    pub(super) fn borrowed(server: Arc<Server>, session: &UpstreamSession) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let ids = Arc::new(Ids { last: AtomicU64::new(LAST.fetch_add(1 << 16, Ordering::Relaxed)), text: true });
         let kept = (!session.revision.is_modern() || session.process.is_some()).then(|| session.clone());
-        Self { server, session: kept, revision: session.revision, capabilities, ids }
+        Self { server, session: kept, revision: session.revision, capabilities: ClientCapabilities::NONE, ids }
     }
 
     /// The same connection after the backend's configuration changed in ways that keep it.
@@ -81,7 +88,12 @@ impl Link {
 
     /// Asks for one page; brings the whole answer. `noticed` collects announcements that came with it.
     pub(super) async fn page(
-        &self, pool: &Pool, kind: ListKind, cursor: Option<&str>, deadline: Instant, noticed: &mut KindSet,
+        &self,
+        pool: &Pool,
+        kind: ListKind,
+        cursor: Option<&str>,
+        deadline: Instant,
+        noticed: &mut KindSet,
     ) -> Result<Bytes, UpstreamError> {
         let id = self.ids.next();
         let mut params = Vec::new();
@@ -112,7 +124,12 @@ impl Link {
 
     /// All pages of a list.
     pub(super) async fn list(
-        &self, pool: &Pool, kind: ListKind, limits: &Limits, deadline: Instant, noticed: &mut KindSet,
+        &self,
+        pool: &Pool,
+        kind: ListKind,
+        limits: &Limits,
+        deadline: Instant,
+        noticed: &mut KindSet,
     ) -> Result<BackendList, ReadError> {
         let mut pages = Pages::new(kind, limits);
         let mut cursor: Option<String> = None;
@@ -156,7 +173,11 @@ impl Link {
 
     /// The modern routing header; none on a legacy connection.
     pub(super) fn routing(&self, method: Method) -> Vec<(HeaderName, HeaderValue)> {
-        if self.revision.is_modern() { vec![(MCP_METHOD.clone(), HeaderValue::from_static(method.as_str()))] } else { Vec::new() }
+        if self.revision.is_modern() {
+            vec![(MCP_METHOD.clone(), HeaderValue::from_static(method.as_str()))]
+        } else {
+            Vec::new()
+        }
     }
 
     pub(super) fn next_id(&self) -> String {
@@ -183,7 +204,10 @@ async fn response_of(mut stream: MessageStream, id: &[u8], noticed: &mut KindSet
             return Ok(data);
         }
     }
-    Err(UpstreamError::Closed { executed: crate::fault::Executed::Unknown, cause: "the stream ended before the list".to_owned() })
+    Err(UpstreamError::Closed {
+        executed: crate::fault::Executed::Unknown,
+        cause: "the stream ended before the list".to_owned(),
+    })
 }
 
 // === impl Ids ===

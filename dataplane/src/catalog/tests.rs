@@ -15,8 +15,8 @@ use ringway_mcp::Revision;
 use ringway_mcp::capability::ClientCapabilities;
 use ringway_seal::Keyring;
 use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route, RouteBackend, Scheme,
-    Selection, Sessions, Target, Timeouts, TransportHint, Trust,
+    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
+    RouteBackend, Scheme, Selection, Sessions, Target, Timeouts, TransportHint, Trust,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -102,12 +102,17 @@ impl Bench {
     pub(super) fn new(limits: Limits) -> Self {
         let keyring = Arc::new(Keyring::new([7; 32], []).unwrap());
         let metrics = Metrics::new();
-        let catalog = Catalog::start(keyring, limits, Arc::clone(&metrics)).unwrap();
+        let catalog = Catalog::with_limits(keyring, limits, Arc::clone(&metrics)).unwrap();
         Self { catalog, metrics, servers: HashMap::new() }
     }
 
     /// A route over sections and the addresses of their servers. Not applied yet.
-    pub(super) fn route(&mut self, name: &str, on_failure: OnBackendFailure, backends: Vec<(RouteBackend, SocketAddr)>) -> Arc<LiveRoute> {
+    pub(super) fn route(
+        &mut self,
+        name: &str,
+        on_failure: OnBackendFailure,
+        backends: Vec<(RouteBackend, SocketAddr)>,
+    ) -> Arc<LiveRoute> {
         let servers = backends.iter().map(|(section, address)| {
             let made = || Server::new(Arc::new(backend(&section.backend.name, *address)), None);
             let server = self.servers.entry(section.backend.name.clone()).or_insert_with(made);
@@ -135,7 +140,13 @@ impl Bench {
         route
     }
 
-    pub(super) async fn page(&self, route: &Arc<LiveRoute>, viewer: &Viewer, kind: ListKind, cursor: Option<&str>) -> Value {
+    pub(super) async fn page(
+        &self,
+        route: &Arc<LiveRoute>,
+        viewer: &Viewer,
+        kind: ListKind,
+        cursor: Option<&str>,
+    ) -> Value {
         let bytes = self.catalog.list(route, viewer, kind, cursor, &[]).await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }

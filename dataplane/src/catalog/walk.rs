@@ -26,7 +26,7 @@ use crate::upstream::{LiveRoute, Pool};
 
 /// A walk over the backends of a route.
 #[derive(Debug)]
-pub struct Walk {
+pub(super) struct Walk {
     pub stops: Vec<Stop>,
     pub pool: Arc<Pool>,
     pub live: Arc<LiveRoute>,
@@ -35,7 +35,7 @@ pub struct Walk {
 
 /// One backend of a walk.
 #[derive(Debug)]
-pub struct Stop {
+pub(super) struct Stop {
     pub section: usize,
     pub key: BackendKey,
     /// `None`: down, or without resources.
@@ -47,7 +47,7 @@ pub struct Stop {
 
 /// What a walk is for.
 #[derive(Debug)]
-pub enum Aim {
+pub(super) enum Aim {
     /// One answer, from the start or from {backend, its cursor}.
     Page(Option<(BackendKey, Option<String>)>),
     /// Learn what is listed; the answer is empty.
@@ -91,7 +91,8 @@ impl Walk {
         };
         let begin = begin.and_then(|(_, cursor)| cursor);
         let deadline = Instant::now() + shared.limits.deadline;
-        let mut answer = Answer { items: Vec::new(), bytes: 0, missing: Vec::new(), ttl: Some(Duration::MAX), at: None };
+        let mut answer =
+            Answer { items: Vec::new(), bytes: 0, missing: Vec::new(), ttl: Some(Duration::MAX), at: None };
         let firsts = (start..self.stops.len()).map(|index| {
             let cursor = if index == start { begin.clone() } else { None };
             async move {
@@ -120,7 +121,14 @@ impl Walk {
     }
 
     /// Takes a backend's first page and those behind it. True when the answer is full.
-    async fn follow(&self, stop: &Stop, leg: Leg, answer: &mut Answer, shared: &Shared, (deadline, room, keeps): (Instant, usize, bool)) -> bool {
+    async fn follow(
+        &self,
+        stop: &Stop,
+        leg: Leg,
+        answer: &mut Answer,
+        shared: &Shared,
+        (deadline, room, keeps): (Instant, usize, bool),
+    ) -> bool {
         let mut seen = HashSet::new();
         let mut leg = leg;
         loop {
@@ -164,24 +172,44 @@ impl Walk {
     }
 
     fn close(&self, shared: &Shared, answer: Answer) -> Result<Bytes, Fault> {
-        if let Some(section) = answer.missing.first().filter(|_| self.live.compiled.spec.on_backend_failure == OnBackendFailure::Fail) {
+        if let Some(section) =
+            answer.missing.first().filter(|_| self.live.compiled.spec.on_backend_failure == OnBackendFailure::Fail)
+        {
             return Err(missing_fault(section));
         }
         let cursor = answer.at.map(|(key, upstream)| Cursor::Walk { backend: key.0, upstream });
-        let cursor = cursor.map(|cursor| seal(&shared.keyring(), &self.live.compiled.label, &cursor).ok_or_else(|| Fault::internal("no cursor"))).transpose()?;
+        let cursor = cursor
+            .map(|cursor| {
+                seal(&shared.keyring(), &self.live.compiled.label, &cursor).ok_or_else(|| Fault::internal("no cursor"))
+            })
+            .transpose()?;
         let fresh = answer.ttl.filter(|ttl| *ttl < Duration::MAX && answer.missing.is_empty());
         // Private: pages of one list must agree, and other backends come on other pages.
-        let tail = Tail { modern: self.modern, ttl: fresh.unwrap_or_default(), public: false, missing: answer.missing, cut: Vec::new() };
+        let tail = Tail {
+            modern: self.modern,
+            ttl: fresh.unwrap_or_default(),
+            public: false,
+            missing: answer.missing,
+            cut: Vec::new(),
+        };
         Ok(result_of(ListKind::Resources, &answer.items, cursor.as_deref(), &tail))
     }
 }
 
 /// One page, as clients see it; `None`: there is nobody to ask.
-async fn fetch(stop: &Stop, walk: &Walk, shared: &Shared, cursor: Option<&str>, deadline: Instant) -> Option<Result<Leg, ReadError>> {
+async fn fetch(
+    stop: &Stop,
+    walk: &Walk,
+    shared: &Shared,
+    cursor: Option<&str>,
+    deadline: Instant,
+) -> Option<Result<Leg, ReadError>> {
     let (link, section) = (stop.link.as_ref()?, walk.section(stop)?);
     let mut noticed = KindSet::default();
     let read = Box::pin(link.page(&walk.pool, ListKind::Resources, cursor, deadline, &mut noticed)).await;
-    let leg = read.map_err(ReadError::from).and_then(|message| Ok(leg_of(section, walk, shared, &message, read_page(ListKind::Resources, &message)?)));
+    let leg = read
+        .map_err(ReadError::from)
+        .and_then(|message| Ok(leg_of(section, walk, shared, &message, read_page(ListKind::Resources, &message)?)));
     if let Err(error) = &leg {
         tracing::debug!(route = %walk.live.compiled.label, section = %section.spec.section, %error, "resources cannot be listed");
         if error.is_session_lost()
@@ -198,7 +226,9 @@ fn leg_of(section: &Section, walk: &Walk, shared: &Shared, message: &Bytes, page
     for span in page.items {
         let Ok(own) = own_name(ListKind::Resources, message, span) else { continue };
         let item = ListItem { own, raw: message.slice(span.range()) };
-        let Shown::Item(visible) = show(section, ListKind::Resources, &item, walk.modern, &shared.limits) else { continue };
+        let Shown::Item(visible) = show(section, ListKind::Resources, &item, walk.modern, &shared.limits) else {
+            continue;
+        };
         if visible.name == item.own {
             shared.learned().learn(&walk.live.compiled.spec.name, &item.own, &section.spec.section);
         }

@@ -22,7 +22,7 @@ use crate::upstream::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, 
 
 /// What a watch tells its entry.
 #[derive(Debug, Default)]
-pub struct Signal {
+pub(super) struct Signal {
     changed: AtomicU8,
     watched: AtomicBool,
     reading: AtomicBool,
@@ -32,7 +32,7 @@ pub struct Signal {
 
 /// The watch's side.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     pub(super) link: Link,
     pub(super) pool: Arc<Pool>,
     pub(super) signal: Arc<Signal>,
@@ -151,8 +151,11 @@ impl Watch {
     async fn listen(&self) -> End {
         let mut params = b"\"notifications\":{".to_vec();
         let flags = [(ListKind::Tools, "tools"), (ListKind::Prompts, "prompts"), (ListKind::Resources, "resources")];
-        let wanted: Vec<String> =
-            flags.iter().filter(|(kind, _)| self.announced.contains(*kind)).map(|(_, name)| format!("\"{name}ListChanged\":true")).collect();
+        let wanted: Vec<String> = flags
+            .iter()
+            .filter(|(kind, _)| self.announced.contains(*kind))
+            .map(|(_, name)| format!("\"{name}ListChanged\":true"))
+            .collect();
         if wanted.is_empty() {
             return End::Never;
         }
@@ -204,7 +207,9 @@ impl Watch {
             let Ok(envelope) = scan(&data, &wide()) else { continue };
             let method = envelope.method.map(|(method, _)| method);
             match envelope.kind {
-                Kind::Notification if method == Some(Method::SubscriptionsAcknowledged) => self.signal.opened(self.announced),
+                Kind::Notification if method == Some(Method::SubscriptionsAcknowledged) => {
+                    self.signal.opened(self.announced)
+                }
                 Kind::Notification => self.signal.mark(KindSet::announced(method)),
                 Kind::Request if !self.link.revision.is_modern() => self.answer(&envelope, &data).await,
                 Kind::Request => {}

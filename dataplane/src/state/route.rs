@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ringway_snapshot::{BackendKey, Override, Route, RouteBackend};
+use ringway_snapshot::{BackendKey, Override, Route, RouteBackend, uri_prefix};
 use smallvec::SmallVec;
 
 use super::names::Names;
@@ -176,24 +176,14 @@ impl Section {
         Some(format!("{prefix}+{own}"))
     }
 
+    /// The override of a tool, prompt or resource by the server's own name or URI.
     #[must_use]
-    pub fn tool_override(&self, own: &str) -> Option<&Override> {
-        self.tools.override_of(own)
+    pub fn override_of(&self, kind: Option<NameKind>, own: &str) -> Option<&Override> {
+        match kind {
+            Some(kind) => self.names(kind).override_of(own),
+            None => self.resources.override_of(own).or_else(|| self.templates.override_of(own)),
+        }
     }
-}
-
-/// A prefix as it stands before a URI scheme: lower case, `_` as `-`, first a letter (RFC 3986 section 3.1; a Python
-/// client validates the scheme). `None` for the empty prefix.
-#[must_use]
-pub fn uri_prefix(prefix: &str) -> Option<String> {
-    if prefix.is_empty() {
-        return None;
-    }
-    let mut out = prefix.to_ascii_lowercase().replace('_', "-");
-    if !out.starts_with(|c: char| c.is_ascii_lowercase()) {
-        out.insert(0, 'x');
-    }
-    Some(out)
 }
 
 #[cfg(test)]

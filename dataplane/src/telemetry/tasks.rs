@@ -76,7 +76,55 @@ pub fn log_panics() {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+    use std::sync::{Mutex, PoisonError};
+
+    use tracing::field::{Field, Visit};
+    use tracing::{Event, Metadata, Subscriber, span};
+
     use super::*;
+
+    /// Every field of every event, as text.
+    #[derive(Debug, Clone, Default)]
+    struct Events(Arc<Mutex<String>>);
+
+    impl Visit for Events {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            write!(text, "{}={value:?} ", field.name()).unwrap();
+        }
+    }
+
+    impl Subscriber for Events {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place_and_without_its_message() {
+        let events = Events::default();
+        let before = panic::take_hook();
+        log_panics();
+        let result = tracing::subscriber::with_default(events.clone(), || {
+            panic::catch_unwind(|| panic!("the password is {}", "hunter2"))
+        });
+        panic::set_hook(before);
+        assert!(result.is_err());
+        let text = events.0.lock().unwrap().clone();
+        assert!(text.contains("tasks.rs") && text.contains("line="), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 
     #[tokio::test]
     async fn counts_while_alive_and_catches_panics() {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Refusal;
-use crate::fault::{Executed, Fault, Reason};
+use crate::fault::{Executed, Fault, Reason, Source};
 
 /// One failed exchange with an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ impl From<UpstreamError> for Fault {
         let fault = match &error {
             UpstreamError::Connect(_) => Self::upstream(Reason::UpstreamConnect, "the MCP server cannot be reached"),
             UpstreamError::Busy(limit) => {
-                Self::upstream(Reason::Busy, format!("the MCP server is at its limit ({limit})"))
+                Self::new(Source::Gateway, Reason::Busy, format!("the MCP server is at its limit ({limit})"))
                     .retry_after(Duration::from_secs(1))
             }
             UpstreamError::Timeout { .. } => {

@@ -3,6 +3,8 @@
 //! Learns the server's eras on the way. Decides no policy: which era to try, and with which capabilities, is the
 //! caller's choice. Sources: mcp-spec sections 2, 4 and 7.0b.
 
+mod body;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use ringway_mcp::capability::ClientCapabilities;
 use ringway_mcp::scan::{Envelope, IdKind, Kind, Limits, Span};
-use ringway_mcp::splice::write_json_string;
 use ringway_mcp::{Revision, error, scan, value};
 use tokio::time::Instant;
 
@@ -103,7 +104,7 @@ pub async fn initialize_within(
     hello: &Hello<'_>,
     answer_time: Duration,
 ) -> Result<Established, UpstreamError> {
-    let body = hello.body();
+    let body = body::initialize(hello);
     let request = scan(&body, &Limits::default()).map_err(|e| UpstreamError::Protocol(format!("initialize: {e}")))?;
     let id = request.id.map(|id| body.slice(id.span.range())).unwrap_or_default();
     let until = deadline(server, answer_time);
@@ -182,7 +183,7 @@ pub async fn discover_within(
         revision: Some(Revision::V2026_07_28),
         headers: &headers,
         idempotent: true,
-        ..handshake(discover_body(capabilities), until, answer_time)
+        ..handshake(body::discover(capabilities), until, answer_time)
     };
     let answer = Box::pin(send(pool, server, out)).await;
     let found = match answer {
@@ -375,42 +376,4 @@ fn negotiated(message: &Bytes, envelope: &Envelope) -> Result<Revision, Upstream
     Revision::parse(named.as_bytes()).filter(|revision| !revision.is_modern()).ok_or_else(|| {
         UpstreamError::Protocol(format!("unknown protocol version {:?}", named.chars().take(32).collect::<String>()))
     })
-}
-
-// === impl Hello ===
-
-impl Hello<'_> {
-    fn body(&self) -> Bytes {
-        match self {
-            Self::Raw(body) => body.clone(),
-            Self::Made { revision, capabilities, client_name, client_version } => {
-                let mut out =
-                    br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":""#.to_vec();
-                out.extend_from_slice(revision.as_str().as_bytes());
-                out.extend_from_slice(br#"","capabilities":"#);
-                capabilities.write_json(&mut out, *revision);
-                out.extend_from_slice(br#","clientInfo":{"name":"#);
-                write_json_string(&mut out, client_name);
-                out.extend_from_slice(br#","version":"#);
-                write_json_string(&mut out, client_version);
-                out.extend_from_slice(b"}}}");
-                Bytes::from(out)
-            }
-        }
-    }
-}
-
-fn discover_body(capabilities: ClientCapabilities) -> Bytes {
-    let mut out = concat!(
-        r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"#,
-        r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":"#,
-        r#"{"name":"ringway","version":""#,
-        env!("CARGO_PKG_VERSION"),
-        r#""},"io.modelcontextprotocol/clientCapabilities":"#
-    )
-    .as_bytes()
-    .to_vec();
-    capabilities.write_json(&mut out, Revision::V2026_07_28);
-    out.extend_from_slice(b"}}}");
-    Bytes::from(out)
 }

@@ -185,7 +185,8 @@ pub(super) async fn end_session(pool: &Pool, server: &Arc<Server>, http: &HttpSi
 /// Sends `ask` and waits for the answer's head; tries once more where that is safe.
 async fn exchange(pool: &Pool, server: &Arc<Server>, http: &HttpSide, ask: &Ask<'_>) -> Result<Reply, UpstreamError> {
     let to = candidates(server, http, ask.out.session)?;
-    let (mut connection, mut reused) = if ask.out.is_standing() {
+    let standing = ask.out.is_standing();
+    let (mut connection, mut reused) = if standing {
         (connect::open_standing(server, http, &to).await?, false)
     } else {
         connect::take(pool, server, http, &to).await?
@@ -198,11 +199,19 @@ async fn exchange(pool: &Pool, server: &Arc<Server>, http: &HttpSide, ask: &Ask<
             return Err(UpstreamError::Timeout { executed: Executed::Unknown });
         };
         let error = match sent {
-            Ok(response) => return Ok(Reply { response, connection }),
+            Ok(response) => {
+                let headers = response.headers();
+                if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+                    // Two ends of one body (RFC 9112, 6.3): the next answer must not begin in this one.
+                    connection.distrust();
+                }
+                return Ok(Reply { response, connection });
+            }
             Err(error) => error,
         };
         let unsent = error.message().is_some();
-        if !again || !(unsent || (ask.out.idempotent && reused)) {
+        // A standing stream had a connection of its own: what failed there fails again.
+        if !again || standing || !(unsent || (ask.out.idempotent && reused)) {
             let executed = if unsent { Executed::No } else { Executed::Unknown };
             return Err(UpstreamError::closed(executed, describe(error.error())));
         }

@@ -171,6 +171,11 @@ impl Connection {
         self.key.1
     }
 
+    /// Never comes back to the pool: where its answer ends is in doubt.
+    pub(super) fn distrust(&mut self) {
+        self.home = Weak::new();
+    }
+
     /// Gives the connection back after the answer's last byte.
     pub(super) fn park(self) {
         if self.sender.is_closed() {

@@ -1,8 +1,11 @@
 //! The upstream module against small servers in this process.
 
 mod fake;
+mod handshakes;
 mod http;
 mod stdio;
+mod streams;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +88,7 @@ fn futures_may_move_between_threads_and_stay_small() {
     let server = server_at(([127, 0, 0, 1], 1).into());
     let session =
         UpstreamSession { id: None, endpoint: None, revision: ringway_mcp::Revision::V2025_11_25, process: None };
-    let size = std::mem::size_of_val(&sendable(call(&pool, &server)));
+    let size = size_of_val(&sendable(call(&pool, &server)));
     assert!(size < 4096, "{size}");
     drop(sendable(super::open_stream(&pool, &server, &session, None)));
     drop(sendable(super::end_session(&pool, &server, &session)));

@@ -70,7 +70,10 @@ fn headers_must_say_what_the_body_says() {
         ),
         (call(version, Some("tools/call"), None), "Header mismatch: required Mcp-Name header is missing"),
         (call(version, None, Some("bar")), "Header mismatch: required Mcp-Method header is missing"),
-        (call(None, Some("tools/call"), Some("bar")), "Header mismatch: required MCP-Protocol-Version header is missing"),
+        (
+            call(None, Some("tools/call"), Some("bar")),
+            "Header mismatch: required MCP-Protocol-Version header is missing",
+        ),
         (
             call(Some("2025-11-25"), Some("tools/call"), Some("bar")),
             "Header mismatch: MCP-Protocol-Version header value '2025-11-25' does not match body value '2026-07-28'",
@@ -87,7 +90,10 @@ fn headers_must_say_what_the_body_says() {
             call(version, Some("tools/call"), Some("=?base64?!?=")),
             "Header mismatch: Mcp-Name header value is not valid Base64",
         ),
-        (call(version, Some("tools/call"), Some("b\u{e9}")), "Header mismatch: Mcp-Name header value has invalid characters"),
+        (
+            call(version, Some("tools/call"), Some("b\u{e9}")),
+            "Header mismatch: Mcp-Name header value has invalid characters",
+        ),
     ] {
         assert_eq!(got, Err(text.to_owned()));
     }
@@ -96,7 +102,9 @@ fn headers_must_say_what_the_body_says() {
 #[test]
 fn names_come_from_the_parameter_of_the_method() {
     let body = |method: &str, params: &str| {
-        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}}}}"#)
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}}}}"#
+        )
     };
     for (method, params, name, ok) in [
         ("resources/read", r#""uri":"file:///ä","name":"x""#, Some("=?base64?ZmlsZTovLy/DpA==?="), true),

@@ -32,15 +32,18 @@ pub struct Field<K> {
     pub comma: u32,
 }
 
-/// The known members of one object, in the order of the wire. Never spills: a known key occurs once.
+/// The known members of one object, in the order of the wire. A real message has at most `N`; more cost an allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields<K, const N: usize>(SmallVec<[Field<K>; N]>);
+
+// Unknown keys compared pairwise; real messages have none or one.
+const FEW: usize = 8;
 
 /// The keys met so far in one object.
 #[derive(Debug, Default)]
 pub(super) struct Seen<'a> {
     known: u32,
-    few: SmallVec<[Str; 8]>,
+    few: SmallVec<[Str; FEW]>,
     many: Option<HashSet<Cow<'a, str>>>,
 }
 
@@ -84,21 +87,18 @@ impl<'a> Seen<'a> {
         if let Some(many) = &mut self.many {
             return !many.insert(key.text(body));
         }
-        let again = self.few.iter().any(|old| same(body, *old, key));
-        if self.few.len() == 8 {
-            // Pairwise comparison would be quadratic in the sender's hands from here on.
+        // Pairwise comparison is for a few plain keys: with more it would be quadratic in the sender's hands, and an
+        // escaped key would be decoded once for each other one.
+        if key.escaped || self.few.len() == FEW {
             let mut many: HashSet<Cow<'a, str>> = self.few.iter().map(|old| old.text(body)).collect();
-            many.insert(key.text(body));
+            let new = many.insert(key.text(body));
             self.many = Some(many);
-        } else {
-            self.few.push(key);
+            return !new;
         }
+        let again = self.few.iter().any(|old| old.raw(body) == key.raw(body));
+        self.few.push(key);
         again
     }
-}
-
-fn same(body: &[u8], a: Str, b: Str) -> bool {
-    if a.escaped || b.escaped { a.text(body) == b.text(body) } else { a.raw(body) == b.raw(body) }
 }
 
 /// The key's known meaning by decoded text. `read` gets the bytes.

@@ -3,6 +3,7 @@
 //! Knows no MCP. Works on bytes that were already checked to be UTF-8, but stays within bounds on any bytes.
 use smallvec::SmallVec;
 
+use super::text::{plain, specials};
 use super::{Limits, Reason, Span, Str};
 
 /// A refusal without the id, which the layer above adds.
@@ -161,10 +162,13 @@ impl<'a> Lexer<'a> {
     /// A key and its colon; the position is left at the value.
     #[inline(always)]
     fn key(&mut self) -> Result<Str, Fail> {
+        if let Some(key) = self.compact_key() {
+            return Ok(key);
+        }
         if self.peek() != Some(b'"') {
             return self.unexpected();
         }
-        let key = self.string()?;
+        let key = self.long_key()?;
         if self.peek() != Some(b':') {
             self.space();
             if self.peek() != Some(b':') {
@@ -174,6 +178,25 @@ impl<'a> Lexer<'a> {
         self.pos += 1;
         self.space();
         Ok(key)
+    }
+
+    /// A short plain key with its colon and its value right after it, as compact JSON has them.
+    #[inline(always)]
+    fn compact_key(&mut self) -> Option<Str> {
+        let at = self.pos;
+        let chunk = self.body.get(at..)?.first_chunk::<32>()?;
+        if chunk[0] != b'"' {
+            return None;
+        }
+        let low = specials(chunk, 1);
+        let bits = if low != 0 { low.trailing_zeros() } else { 64 + specials(chunk, 9).trailing_zeros() };
+        let len = bits as usize / 8;
+        let [b'"', b':', next] = chunk.get(len + 1..)?.first_chunk::<3>()? else { return None };
+        if *next <= b' ' {
+            return None;
+        }
+        self.pos = at + len + 3;
+        Some(Str { span: Span::new(at + 1, at + 1 + len), escaped: false })
     }
 
     /// Any value, checked whole. `depth` is the number of containers open around it.
@@ -304,6 +327,12 @@ impl<'a> Lexer<'a> {
         self.long_string(start)
     }
 
+    // Apart, so that the usual key stays small where it is compiled in.
+    #[inline(never)]
+    fn long_key(&mut self) -> Result<Str, Fail> {
+        self.string()
+    }
+
     #[inline(never)]
     fn long_string(&mut self, start: usize) -> Result<Str, Fail> {
         let mut at = plain(self.body, start);
@@ -418,97 +447,4 @@ impl Value {
     pub(crate) fn present(&self) -> Option<Span> {
         (self.shape != Shape::Null).then_some(self.span)
     }
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// The high bit of each byte of the word at `from` that is a quote, a backslash or a control character. Bits above the
-/// lowest one may be wrong.
-#[inline(always)]
-fn specials<const N: usize>(bytes: &[u8; N], from: usize) -> u64 {
-    let Some(chunk) = bytes.get(from..).and_then(|rest| rest.first_chunk::<8>()) else { return 0 };
-    let word = u64::from_le_bytes(*chunk);
-    // Swapping 0x20 and 0x22 puts the quote next to the controls: one comparison with 0x21 finds both. False hits of
-    // the subtraction lie above a true one only.
-    let low = word ^ (ONES * 0x02);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    ((low.wrapping_sub(ONES * 0x21) & !low) | (backslash.wrapping_sub(ONES) & !backslash)) & (ONES << 7)
-}
-
-/// The position of the first byte at or after `at` that is a quote, a backslash or a control character; the length of
-/// the body if there is none. Eight bytes a step for the usual short string, then memchr and a check for controls.
-#[inline]
-pub(crate) fn plain(body: &[u8], mut at: usize) -> usize {
-    for _ in 0..6 {
-        let Some(chunk) = body.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { return plain_tail(body, at) };
-        let hits = specials(chunk, 0);
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    plain_long(body, at)
-}
-
-fn plain_tail(body: &[u8], at: usize) -> usize {
-    let rest = body.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
-}
-
-fn plain_long(body: &[u8], at: usize) -> usize {
-    let rest = body.get(at..).unwrap_or_default();
-    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-    let run = rest.get(..end).unwrap_or_default();
-    // The minimum of all bytes is one vector instruction per 16 of them; a search would stop and branch at each.
-    if run.iter().fold(u8::MAX, |least, &byte| least.min(byte)) >= 0x20 {
-        return at + end;
-    }
-    at + run.iter().position(|&byte| byte < 0x20).unwrap_or(end)
-}
-
-/// The text of a string body with escapes. Lone surrogates and bad escapes become U+FFFD.
-pub(super) fn unescape(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        out.push(match rest.next() {
-            Some('b') => '\u{8}',
-            Some('f') => '\u{c}',
-            Some('n') => '\n',
-            Some('r') => '\r',
-            Some('t') => '\t',
-            Some('u') => unicode_escape(&mut rest),
-            Some(c @ ('"' | '\\' | '/')) => c,
-            _ => char::REPLACEMENT_CHARACTER,
-        });
-    }
-    out
-}
-
-// The character of `\u` and the four digits that follow, or of a pair of such escapes.
-fn unicode_escape(rest: &mut std::str::Chars<'_>) -> char {
-    let Some(first) = hex4(rest) else { return char::REPLACEMENT_CHARACTER };
-    if !(0xd800..0xdc00).contains(&first) {
-        return char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER);
-    }
-    // A high surrogate: joined with a low one if that follows, else alone, and what follows is read anew.
-    let mut ahead = rest.clone();
-    if ahead.next() == Some('\\')
-        && ahead.next() == Some('u')
-        && let Some(second @ 0xdc00..0xe000) = hex4(&mut ahead)
-    {
-        *rest = ahead;
-        let scalar = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        return char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER);
-    }
-    char::REPLACEMENT_CHARACTER
-}
-
-fn hex4(rest: &mut std::str::Chars<'_>) -> Option<u32> {
-    (0..4).try_fold(0, |value, _| Some(value * 16 + rest.next()?.to_digit(16)?))
 }

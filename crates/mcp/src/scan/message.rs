@@ -55,7 +55,7 @@ pub struct Envelope {
     /// `error`, if present.
     pub error: Option<ErrorParts>,
     /// Where the members lie.
-    pub fields: Fields<EnvelopeKey, 6>,
+    pub fields: Fields<EnvelopeKey, 4>,
 }
 
 /// A JSON-RPC error object.

@@ -101,7 +101,7 @@ pub struct Params {
     /// `_meta`, when an object (null counts as absent; other types are refused).
     pub meta: Option<Meta>,
     /// Where the known members lie.
-    pub fields: Fields<ParamsKey, 8>,
+    pub fields: Fields<ParamsKey, 6>,
 }
 
 /// `params.ref` of `completion/complete`.

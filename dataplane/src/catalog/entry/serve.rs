@@ -66,7 +66,9 @@ impl Actor {
             site.tell(KindSet::default().with(ListKind::Resources));
         }
         let facts = site.desk.state().facts.clone();
-        let kept = ListKind::KEPT.into_iter().filter(|kind| kinds.contains(*kind) && facts.as_ref().is_some_and(|facts| facts.has(*kind)));
+        let kept = ListKind::KEPT
+            .into_iter()
+            .filter(|kind| kinds.contains(*kind) && facts.as_ref().is_some_and(|facts| facts.has(*kind)));
         let reads = join_all(kept.map(|kind| site.read_one(kind, signal, deadline)));
         tokio::pin!(reads);
         loop {
@@ -87,7 +89,8 @@ impl Site {
     fn watch(&self, link: &Link) -> (Arc<Signal>, Standing) {
         let signal = Arc::new(Signal::default());
         let facts = self.desk.state().facts.clone();
-        let announced = ListKind::ALL.into_iter().filter(|kind| facts.as_ref().is_some_and(|facts| facts.list_changed(*kind)));
+        let announced =
+            ListKind::ALL.into_iter().filter(|kind| facts.as_ref().is_some_and(|facts| facts.list_changed(*kind)));
         let watch = Watch {
             link: link.clone(),
             pool: Arc::clone(&self.shop.pool),

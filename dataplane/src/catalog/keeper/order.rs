@@ -9,18 +9,18 @@ use tokio::time::Instant;
 use super::work::{Waiter, Wants};
 use super::{Keeper, WorkKey};
 use crate::catalog::OwnList;
+use crate::catalog::entry::Entry;
+use crate::catalog::facts::{Hello, Presence};
 use crate::catalog::list::ListKind;
 use crate::catalog::merge::Merged;
 use crate::catalog::view::View;
-use crate::catalog::entry::Entry;
-use crate::catalog::facts::{Hello, Presence};
 use crate::catalog::walk::{Aim, Stop, Walk};
 use crate::fault::Fault;
 use crate::telemetry::labels::TaskName;
 
 /// One message to the catalogue thread.
 #[derive(Debug)]
-pub enum Order {
+pub(crate) enum Order {
     /// The view was made or is to be looked after: its entries are started.
     Look(Arc<View>),
     /// Some list of the view is stale.
@@ -31,12 +31,21 @@ pub enum Order {
 
 /// A question with its answer's way back.
 #[derive(Debug)]
-pub enum Ask {
+pub(crate) enum Ask {
     /// A merged list; with a session's own lists in place of the viewer's.
-    List { kind: ListKind, own: Vec<OwnList>, reply: oneshot::Sender<Arc<Merged>> },
-    Hello { reply: oneshot::Sender<Arc<Hello>> },
+    List {
+        kind: ListKind,
+        own: Vec<OwnList>,
+        reply: oneshot::Sender<Arc<Merged>>,
+    },
+    Hello {
+        reply: oneshot::Sender<Arc<Hello>>,
+    },
     /// A walk over resources.
-    Walk { aim: Aim, reply: oneshot::Sender<Result<Bytes, Fault>> },
+    Walk {
+        aim: Aim,
+        reply: oneshot::Sender<Result<Bytes, Fault>>,
+    },
 }
 
 // === impl Keeper ===

@@ -43,8 +43,8 @@ impl Keeper {
         }
     }
 
-    pub(super) fn apply(&mut self, routes: Arc<Routes>) {
-        let before = std::mem::replace(&mut self.routes, Arc::clone(&routes));
+    pub(super) fn apply(&mut self, routes: &Arc<Routes>) {
+        let before = std::mem::replace(&mut self.routes, Arc::clone(routes));
         self.shared.board.retain(|view| routes.contains_key(&view.route));
         self.shared.learned().retain(|route| routes.contains_key(route));
         self.works.retain(|(route, _), _| routes.contains_key(route));
@@ -94,7 +94,9 @@ impl Keeper {
     /// Drops works whose view is gone and entries that no work needs.
     fn release(&mut self) {
         let board = &self.shared.board;
-        self.works.retain(|(route, viewer), work| board.view(route, viewer).is_some_and(|view| Arc::ptr_eq(&view, &work.view)));
+        self.works.retain(|(route, viewer), work| {
+            board.view(route, viewer).is_some_and(|view| Arc::ptr_eq(&view, &work.view))
+        });
         let needed: HashSet<EntryKey> = self
             .works
             .keys()
@@ -106,13 +108,23 @@ impl Keeper {
 
     /// Evicts merged lists of the views used least lately, never those of `but`.
     pub(super) fn keep_budget(&mut self, but: &WorkKey) {
-        let weight = |work: &Work| ListKind::KEPT.iter().filter_map(|kind| work.view.merged(*kind)).map(|merged| merged.weight()).sum::<usize>();
+        let weight = |work: &Work| {
+            ListKind::KEPT
+                .iter()
+                .filter_map(|kind| work.view.merged(*kind))
+                .map(|merged| merged.weight())
+                .sum::<usize>()
+        };
         let mut total: usize = self.works.values().map(weight).sum();
         if total <= self.shared.limits.budget {
             return;
         }
-        let mut others: Vec<(u64, WorkKey)> =
-            self.works.iter().filter(|(key, _)| *key != but).map(|(key, work)| (work.view.used(), key.clone())).collect();
+        let mut others: Vec<(u64, WorkKey)> = self
+            .works
+            .iter()
+            .filter(|(key, _)| *key != but)
+            .map(|(key, work)| (work.view.used(), key.clone()))
+            .collect();
         others.sort_by_key(|(used, _)| *used);
         for (_, key) in others {
             if total <= self.shared.limits.budget {
@@ -130,8 +142,13 @@ impl Keeper {
 fn is_same_server(old: &Server, new: &Server) -> bool {
     let (old, new) = (&old.backend, &new.backend);
     let target = match (&old.target, &new.target) {
-        (Target::Http(old), Target::Http(new)) => *old == HttpTarget { endpoints: old.endpoints.clone(), ..new.clone() },
+        (Target::Http(old), Target::Http(new)) => {
+            *old == HttpTarget { endpoints: old.endpoints.clone(), ..new.clone() }
+        }
         (old, new) => old == new,
     };
-    target && old.credentials == new.credentials && old.protocol_version == new.protocol_version && old.transport == new.transport
+    target
+        && old.credentials == new.credentials
+        && old.protocol_version == new.protocol_version
+        && old.transport == new.transport
 }

@@ -13,7 +13,7 @@ use crate::catalog::changes::KindSet;
 use crate::catalog::entry::{Entry, ListState};
 use crate::catalog::facts::{Hello, Presence, SectionHello};
 use crate::catalog::list::{BackendList, ListKind};
-use crate::catalog::merge::{Merged, Source};
+use crate::catalog::merge::{Merged, Source, Terms};
 use crate::catalog::view::View;
 use crate::catalog::walk::Aim;
 use crate::catalog::{OwnList, seal_after};
@@ -26,7 +26,7 @@ const PACE: Duration = Duration::from_millis(50);
 
 /// One view in use.
 #[derive(Debug)]
-pub struct Work {
+pub(super) struct Work {
     pub view: Arc<View>,
     pub waiters: Vec<Waiter>,
     /// Something may have changed since the last merge.
@@ -42,13 +42,13 @@ pub struct Work {
 
 /// Somebody who waits until a view is settled, or for so long.
 #[derive(Debug)]
-pub struct Waiter {
+pub(super) struct Waiter {
     pub wants: Wants,
     pub until: Instant,
 }
 
 #[derive(Debug)]
-pub enum Wants {
+pub(super) enum Wants {
     List { kind: ListKind, own: Vec<OwnList>, reply: oneshot::Sender<Arc<Merged>> },
     Hello(oneshot::Sender<Arc<Hello>>),
     Walk { aim: Aim, reply: oneshot::Sender<Result<Bytes, Fault>> },
@@ -65,22 +65,30 @@ struct Made {
 // === impl Work ===
 
 impl Work {
-    pub fn new(view: Arc<View>) -> Self {
-        Self { view, waiters: Vec::new(), dirty: true, changed: KindSet::default(), merged_at: None, evicted: KindSet::default(), made: [const { None }; 3] }
+    pub(super) fn new(view: Arc<View>) -> Self {
+        Self {
+            view,
+            waiters: Vec::new(),
+            dirty: true,
+            changed: KindSet::default(),
+            merged_at: None,
+            evicted: KindSet::default(),
+            made: [const { None }; 3],
+        }
     }
 
-    pub fn hear(&mut self, kinds: KindSet) {
+    pub(super) fn hear(&mut self, kinds: KindSet) {
         self.dirty = true;
         self.changed = self.changed.union(kinds);
     }
 
     /// The configuration changed.
-    pub fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         self.dirty = true;
         self.changed = self.changed.union(super::everything());
     }
 
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         let waits = self.waiters.iter().map(|waiter| waiter.until).min();
         // Before its first merge a view waits for its askers.
         let pace = self.merged_at.filter(|_| self.dirty).map(|at| at + PACE);
@@ -88,7 +96,7 @@ impl Work {
     }
 
     /// Forgets a list's bytes; it is merged again on demand.
-    pub fn evict(&mut self) {
+    pub(super) fn evict(&mut self) {
         for kind in ListKind::KEPT {
             self.view.publish(kind, None);
             let made = self.made.get_mut(kind.slot()).and_then(Option::take);
@@ -143,7 +151,8 @@ impl Keeper {
     pub(super) fn advance(&mut self, key: &WorkKey, now: Instant) {
         let Some(mut work) = self.works.remove(key) else { return };
         if work.dirty || !work.waiters.is_empty() {
-            let settled: KindSet = ListKind::KEPT.into_iter().filter(|kind| self.all_settled(key, Some(*kind))).collect();
+            let settled: KindSet =
+                ListKind::KEPT.into_iter().filter(|kind| self.all_settled(key, Some(*kind))).collect();
             let ready = work.take_ready(settled, self.all_settled(key, None), now);
             let asked: KindSet = ready.iter().filter_map(Wants::kind).collect();
             if work.dirty {
@@ -175,11 +184,13 @@ impl Keeper {
 
     /// A backend that another viewer found down is not waited for.
     fn is_settled(&self, entry: &Entry, kind: Option<ListKind>) -> bool {
-        entry.desk.is_settled(kind) || (entry.desk.state().presence == Presence::Unseen && self.is_known_down(entry.desk.key.0))
+        entry.desk.is_settled(kind)
+            || (entry.desk.state().presence == Presence::Unseen && self.is_known_down(entry.desk.key.0))
     }
 
     fn is_known_down(&self, backend: BackendKey) -> bool {
-        let mut presences = self.entries.iter().filter(|(key, _)| key.0 == backend).map(|(_, entry)| entry.desk.state().presence);
+        let mut presences =
+            self.entries.iter().filter(|(key, _)| key.0 == backend).map(|(_, entry)| entry.desk.state().presence);
         let (mut down, mut up) = (false, false);
         for presence in &mut presences {
             down |= presence == Presence::Down;
@@ -202,7 +213,8 @@ impl Keeper {
     }
 
     pub(super) fn note_freshness(&self, key: &WorkKey, work: &Work) {
-        let stale = self.entries_of(key).flatten().filter_map(|entry| entry.desk.state().stale_at(&self.shared.limits)).min();
+        let stale =
+            self.entries_of(key).flatten().filter_map(|entry| entry.desk.state().stale_at(&self.shared.limits)).min();
         work.view.goes_stale(stale.map(|at| self.shared.board.at(at)));
     }
 
@@ -276,9 +288,19 @@ impl Keeper {
         before.is_some_and(|before| before.hash != hash)
     }
 
-    fn merged(&self, key: &WorkKey, live: &LiveRoute, kind: ListKind, sources: &[Source], previous: Option<&Merged>) -> Merged {
-        let seal = |backend: BackendKey, name: &str| seal_after(&self.shared.keyring(), &live.compiled.label, kind, backend, name);
-        Merged::new(&live.compiled, kind, key.1.revision.is_modern(), sources, previous, &self.shared.limits, &seal)
+    fn merged(
+        &self,
+        key: &WorkKey,
+        live: &LiveRoute,
+        kind: ListKind,
+        sources: &[Source],
+        previous: Option<&Merged>,
+    ) -> Merged {
+        let seal = |backend: BackendKey, name: &str| {
+            seal_after(&self.shared.keyring(), &live.compiled.label, kind, backend, name)
+        };
+        let terms = Terms { modern: key.1.revision.is_modern(), limits: &self.shared.limits, seal: &seal };
+        Merged::new(&live.compiled, kind, sources, previous, &terms)
     }
 
     /// What each section brings.
@@ -309,16 +331,24 @@ impl Keeper {
         for conflict in merged.conflicts.iter().filter(|new| previous.is_none_or(|old| !old.conflicts.contains(new))) {
             tracing::warn!(route = %live.compiled.label, name = %conflict.visible, sections = ?conflict.sections, "a name is claimed by several backends and served by none");
         }
-        for (section, dropped) in merged.dropped.iter().filter(|new| previous.is_none_or(|old| !old.dropped.contains(new))).take(64) {
+        for (section, dropped) in
+            merged.dropped.iter().filter(|new| previous.is_none_or(|old| !old.dropped.contains(new))).take(64)
+        {
             tracing::warn!(route = %live.compiled.label, %section, name = %dropped.own, why = dropped.why.as_str(), "left out of a list");
             if let Some(limit) = dropped.why.limit() {
                 self.shared.metrics.limit_hit(limit);
             }
         }
         for name in &merged.missing {
-            let Some(section) = live.compiled.sections.iter().find(|section| *section.spec.section == **name) else { continue };
+            let Some(section) = live.compiled.sections.iter().find(|section| *section.spec.section == **name) else {
+                continue;
+            };
             let backend = self.shared.metrics.backend(&section.spec.backend.to_string());
-            let miss = self.entries.iter().find(|(key, _)| key.0 == section.spec.key).map(|(_, entry)| entry.desk.state().miss);
+            let miss = self
+                .entries
+                .iter()
+                .find(|(key, _)| key.0 == section.spec.key)
+                .map(|(_, entry)| entry.desk.state().miss);
             if let Some(miss) = miss {
                 route.fanout_miss(&backend, Operation::Rpc(merged.kind.method()), miss);
             }
@@ -338,7 +368,8 @@ impl Made {
         Arc::ptr_eq(&self.route, route)
             && self.sources.len() == sources.len()
             && self.sources.iter().zip(sources).all(|(a, b)| {
-                same_list(&a.list, &b.list) && (a.missing, a.trust_scope, a.watched) == (b.missing, b.trust_scope, b.watched)
+                same_list(&a.list, &b.list)
+                    && (a.missing, a.trust_scope, a.watched) == (b.missing, b.trust_scope, b.watched)
             })
     }
 }

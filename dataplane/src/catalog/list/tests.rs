@@ -14,7 +14,10 @@ fn items_are_kept_byte_for_byte_in_order() {
     let mut pages = Pages::new(ListKind::Tools, &limits);
     let odd = r#"{ "z":12345678901234567890 , "name":"b\u0062" }"#;
     assert_eq!(pages.take(&page(odd, r#","nextCursor":"""#)), Ok(Next::Page(String::new())));
-    assert_eq!(pages.take(&page(r#"{"name":"a"},7,{"name":8},{"name":"bb"},{"name":"c","name":"d"}"#, "")), Ok(Next::Done));
+    assert_eq!(
+        pages.take(&page(r#"{"name":"a"},7,{"name":8},{"name":"bb"},{"name":"c","name":"d"}"#, "")),
+        Ok(Next::Done)
+    );
     let list = pages.finish();
     assert_eq!(names(&list), ["bb", "a"]);
     assert_eq!(list.items[0].raw, odd);

@@ -106,7 +106,14 @@ impl Fake {
     pub(in crate::catalog) async fn start_at(address: SocketAddr, script: Script) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { script, asked: BTreeMap::new(), sessions: BTreeMap::new(), streams: vec![], ids: HashSet::new(), made: 0 };
+        let state = State {
+            script,
+            asked: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            streams: vec![],
+            ids: HashSet::new(),
+            made: 0,
+        };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -116,7 +123,11 @@ impl Fake {
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(Arc::clone(&state), request));
                     // A server that is down closes without an answer.
-                    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                    drop(
+                        hyper::server::conn::http1::Builder::new()
+                            .serve_connection(TokioIo::new(stream), service)
+                            .await,
+                    );
                 });
             }
         });
@@ -187,7 +198,9 @@ impl Drop for Fake {
 
 impl State {
     fn tell(&mut self, what: &str) {
-        let event = format!("event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{what}/list_changed\"}}\n\n");
+        let event = format!(
+            "event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{what}/list_changed\"}}\n\n"
+        );
         self.streams.retain(|stream| stream.send(Bytes::from(event.clone())).is_ok());
     }
 
@@ -235,9 +248,21 @@ impl State {
         match method {
             "tools/list" => Ok(self.list("tools", self.script.tools.clone(), params, capabilities)),
             "prompts/list" if self.script.broken_prompts => Err(json!({"code": -32603, "message": "broken"})),
-            "prompts/list" => self.script.prompts.clone().map(|items| self.list("prompts", items, params, capabilities)).ok_or(unknown),
-            "resources/list" => self.script.resources.clone().map(|items| self.list("resources", items, params, capabilities)).ok_or(unknown),
-            "resources/templates/list" if self.script.resources.is_some() => Ok(self.list("resourceTemplates", vec![], params, capabilities)),
+            "prompts/list" => self
+                .script
+                .prompts
+                .clone()
+                .map(|items| self.list("prompts", items, params, capabilities))
+                .ok_or(unknown),
+            "resources/list" => self
+                .script
+                .resources
+                .clone()
+                .map(|items| self.list("resources", items, params, capabilities))
+                .ok_or(unknown),
+            "resources/templates/list" if self.script.resources.is_some() => {
+                Ok(self.list("resourceTemplates", vec![], params, capabilities))
+            }
             _ => Err(unknown),
         }
     }
@@ -254,10 +279,20 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
     }
     *state.asked.entry(method.clone()).or_default() += 1;
     let session = head.headers.get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
-    Ok(if state.script.modern { modern(&mut state, &head, &method, &message) } else { legacy(&mut state, &head, &method, &message, session) })
+    Ok(if state.script.modern {
+        modern(&mut state, &head, &method, &message)
+    } else {
+        legacy(&mut state, &head, &method, &message, session)
+    })
 }
 
-fn legacy(state: &mut State, head: &http::request::Parts, method: &str, message: &Value, session: Option<String>) -> Response<Body> {
+fn legacy(
+    state: &mut State,
+    head: &http::request::Parts,
+    method: &str,
+    message: &Value,
+    session: Option<String>,
+) -> Response<Body> {
     if method == "initialize" {
         state.made += 1;
         let id = format!("session-{}", state.made);
@@ -270,7 +305,10 @@ fn legacy(state: &mut State, head: &http::request::Parts, method: &str, message:
     }
     let Some(capabilities) = session.as_ref().and_then(|id| state.sessions.get(id)).cloned() else {
         let status = if session.is_some() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-        return whole(status, json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no session"}}).to_string());
+        return whole(
+            status,
+            json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no session"}}).to_string(),
+        );
     };
     if head.method == Method::GET {
         return if state.script.get { open(state, None) } else { whole(StatusCode::METHOD_NOT_ALLOWED, String::new()) };
@@ -298,12 +336,19 @@ fn modern(state: &mut State, head: &http::request::Parts, method: &str, message:
     let named = head.headers.get("mcp-method").and_then(|value| value.to_str().ok());
     let version = head.headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
     let meta = &message["params"]["_meta"];
-    if method == "initialize" || version != Some("2026-07-28") || meta["io.modelcontextprotocol/protocolVersion"] != "2026-07-28" {
-        let error = json!({"code": -32022, "message": "Unsupported protocol version", "data": {"supported": ["2026-07-28"]}});
+    if method == "initialize"
+        || version != Some("2026-07-28")
+        || meta["io.modelcontextprotocol/protocolVersion"] != "2026-07-28"
+    {
+        let error =
+            json!({"code": -32022, "message": "Unsupported protocol version", "data": {"supported": ["2026-07-28"]}});
         return status(StatusCode::BAD_REQUEST, reply(message, Err(error)));
     }
     if named != Some(method) {
-        return status(StatusCode::BAD_REQUEST, reply(message, Err(json!({"code": -32020, "message": "Header mismatch"}))));
+        return status(
+            StatusCode::BAD_REQUEST,
+            reply(message, Err(json!({"code": -32020, "message": "Header mismatch"}))),
+        );
     }
     let capabilities = meta["io.modelcontextprotocol/clientCapabilities"].clone();
     match method {

@@ -221,7 +221,8 @@ async fn without_a_stream_a_list_is_read_again_when_stale_and_served_at_once() {
 
 #[tokio::test]
 async fn one_broken_list_does_not_hurt_the_others() {
-    let script = Script { tools: vec![tool("x")], prompts: Some(vec![tool("p")]), broken_prompts: true, ..Script::default() };
+    let script =
+        Script { tools: vec![tool("x")], prompts: Some(vec![tool("p")]), broken_prompts: true, ..Script::default() };
     let a = Fake::start(script).await;
     let mut bench = Bench::new(short());
     let route = bench.serve(&[("a", a.address)]);

@@ -54,7 +54,10 @@ async fn a_server_of_the_other_era_is_missing_until_it_changes() {
     assert_eq!(facts.server_info_raw(), Some(&br#"{"name":"fake","version":"1"}"#[..]));
     assert!(hello.sections[1].facts.is_none());
     let hello = bench.catalog.hello(&route, &modern(), std::time::Duration::ZERO).await;
-    assert_eq!(hello.sections[1].facts.as_ref().unwrap().server_info_raw(), Some(&br#"{"name":"fake","version":"2"}"#[..]));
+    assert_eq!(
+        hello.sections[1].facts.as_ref().unwrap().server_info_raw(),
+        Some(&br#"{"name":"fake","version":"2"}"#[..])
+    );
 }
 
 #[tokio::test]

@@ -29,18 +29,35 @@ async fn an_idle_viewer_goes_with_its_session_and_tasks() {
     until("the unwatched viewer is gone", || bench.catalog.views() == 1 && a.sessions() == 1).await;
     drop(changes);
     until("all is gone", || bench.catalog.views() == 0 && a.sessions() == 0 && a.streams() == 0).await;
-    until("no task is left", || bench.metrics.live_tasks(TaskName::Catalog) == 0 && bench.metrics.live_tasks(TaskName::UpstreamStream) == 0).await;
+    until("no task is left", || {
+        bench.metrics.live_tasks(TaskName::Catalog) == 0 && bench.metrics.live_tasks(TaskName::UpstreamStream) == 0
+    })
+    .await;
     // And it comes again.
     assert_eq!(bench.tools(&route, &plain()).await, ["a_x"]);
 }
 
 #[tokio::test]
-async fn a_dropped_catalogue_says_goodbye() {
+async fn a_stopped_catalogue_says_goodbye() {
     let a = Fake::tools(&["x"]).await;
     let mut bench = Bench::new(short());
     let route = bench.serve(&[("a", a.address)]);
     bench.tools(&route, &plain()).await;
     assert_eq!(a.sessions(), 1);
+    let (metrics, catalog) = (Arc::clone(&bench.metrics), Arc::clone(&bench.catalog));
+    // Its thread is waited for, so not on this one.
+    tokio::task::spawn_blocking(move || catalog.stop()).await.unwrap();
+    assert_eq!((a.sessions(), metrics.live_tasks(TaskName::Catalog)), (0, 0));
+    // What was merged is still there.
+    assert_eq!(bench.tools(&route, &plain()).await, ["a_x"]);
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_catalogue() {
+    let a = Fake::tools(&["x"]).await;
+    let mut bench = Bench::new(short());
+    let route = bench.serve(&[("a", a.address)]);
+    bench.tools(&route, &plain()).await;
     let metrics = Arc::clone(&bench.metrics);
     drop(bench);
     until("goodbye", || a.sessions() == 0 && metrics.live_tasks(TaskName::Catalog) == 0).await;
@@ -102,7 +119,7 @@ async fn a_session_may_have_a_list_of_its_own() {
     let hello = Hello::Made { revision: LEGACY, capabilities: C::NONE, client_name: "t", client_version: "1" };
     let session = initialize(&pool, server, &hello).await.unwrap().session;
     let read = async || -> OwnList {
-        let list: Arc<BackendList> = read_list(&pool, server, &session, C::NONE, ListKind::Tools, &short()).await.unwrap();
+        let list: Arc<BackendList> = read_list(&pool, server, &session, ListKind::Tools).await.unwrap();
         OwnList { key: route.compiled.sections[0].spec.key, kind: ListKind::Tools, list }
     };
     let same = read().await;
@@ -113,13 +130,14 @@ async fn a_session_may_have_a_list_of_its_own() {
     assert_eq!(bench.with_own(&route, &[own]).await, ["a_mine", "b_y"]);
     assert_eq!(bench.tools(&route, &plain()).await, ["a_x", "b_y"]);
     a.forget_sessions();
-    let lost = read_list(&pool, server, &session, C::NONE, ListKind::Tools, &short()).await.unwrap_err();
+    let lost = read_list(&pool, server, &session, ListKind::Tools).await.unwrap_err();
     assert!(lost.is_session_lost());
 }
 
 #[tokio::test]
 async fn merged_bytes_stay_within_the_budget_and_come_again() {
-    let big: Vec<_> = (0..50).map(|n| serde_json::json!({"name": format!("t{n}"), "description": "x".repeat(1_000)})).collect();
+    let big: Vec<_> =
+        (0..50).map(|n| serde_json::json!({"name": format!("t{n}"), "description": "x".repeat(1_000)})).collect();
     let a = Fake::start(Script { tools: big, ..Script::default() }).await;
     let mut bench = Bench::new(Limits { budget: 80_000, ..short() });
     let route = bench.serve(&[("a", a.address)]);
@@ -162,7 +180,12 @@ async fn viewers_are_bounded() {
 
 #[tokio::test]
 async fn foreign_and_damaged_cursors_are_refused() {
-    let a = Fake::start(Script { tools: (0..5).map(|n| tool(&format!("t{n}"))).collect(), prompts: Some(vec![]), ..Script::default() }).await;
+    let a = Fake::start(Script {
+        tools: (0..5).map(|n| tool(&format!("t{n}"))).collect(),
+        prompts: Some(vec![]),
+        ..Script::default()
+    })
+    .await;
     let mut bench = Bench::new(Limits { page_bytes: 150, ..short() });
     let one = bench.route("one", OnBackendFailure::Partial, vec![(section("a"), a.address)]);
     let two = bench.route("two", OnBackendFailure::Partial, vec![(section("a"), a.address)]);
@@ -171,7 +194,7 @@ async fn foreign_and_damaged_cursors_are_refused() {
     let cursor = page["nextCursor"].as_str().unwrap();
     let rest = bench.page(&one, &plain(), ListKind::Tools, Some(cursor)).await;
     assert!(!super::names(&rest, ListKind::Tools).is_empty());
-    let changed = format!("{}A", &cursor[..cursor.len() - 1]);
+    let changed: String = cursor.chars().rev().collect();
     for (route, kind, text) in [
         (&one, ListKind::Prompts, cursor),
         (&one, ListKind::Resources, cursor),

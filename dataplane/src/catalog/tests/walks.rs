@@ -30,7 +30,8 @@ async fn a_walk_gives_every_resource_once_in_route_order() {
             break;
         }
     }
-    let want: Vec<String> = (0..10).map(|n| format!("a+file:///a{n}")).chain((0..7).map(|n| format!("https://b/{n}"))).collect();
+    let want: Vec<String> =
+        (0..10).map(|n| format!("a+file:///a{n}")).chain((0..7).map(|n| format!("https://b/{n}"))).collect();
     assert_eq!(got, want);
     assert!(pages > 3, "{pages}");
     assert_eq!(none.asked("resources/list"), 0);
@@ -47,7 +48,10 @@ async fn a_walk_goes_round_a_backend_that_fails_and_ends_loops() {
     let page = bench.page(&route, &plain(), ListKind::Resources, None).await;
     assert_eq!(missing(&page), ["d"]);
     // The loop's page came twice before it was known for one.
-    assert_eq!(names(&page, ListKind::Resources), ["a+file:///a0", "a+file:///a1", "a+file:///a0", "a+file:///a1", "b+file:///b0", "b+file:///b1"]);
+    assert_eq!(
+        names(&page, ListKind::Resources),
+        ["a+file:///a0", "a+file:///a1", "a+file:///a0", "a+file:///a1", "b+file:///b0", "b+file:///b1"]
+    );
     assert!(page.get("nextCursor").is_none());
 }
 

@@ -183,3 +183,32 @@ fn an_own_list_is_dropped_when_it_changed_while_read() {
     assert!(committed.had_own_lists);
     assert!(owner.own_lists(key(1), ListKind::Tools).is_empty());
 }
+
+#[test]
+fn threads_keep_the_count_right() {
+    let owner = sessions(4);
+    std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let owner = &owner;
+            scope.spawn(move || {
+                for n in 0..20_000u64 {
+                    let session = key(n.wrapping_mul(7 + thread) % 97);
+                    match n % 11 {
+                        0..=6 => drop(owner.touch(session, Facts { expires_at: u64::MAX, group: 0 }, n)),
+                        7 => drop(owner.enter(session, 3)),
+                        8 if n % 501 == 8 => drop(owner.tombstone(session, n + 50)),
+                        9 => drop(owner.begin_bind(session, B, None)),
+                        _ => drop(owner.sweep(n, |_| 3)),
+                    }
+                }
+            });
+        }
+    });
+    let held: usize = owner.shards.iter().map(|shard| shard.lock().unwrap().sessions.len()).sum();
+    assert_eq!(owner.len(), held);
+    assert_eq!(owner.metrics.sessions.value(), i64::try_from(held).unwrap());
+    assert!(held <= 4, "{held}");
+    assert!(owner.metrics.session_events(SessionEvent::Expired) > 0);
+    assert!(owner.metrics.session_events(SessionEvent::Deleted) > 0);
+    assert!(owner.metrics.session_events(SessionEvent::RejectedCap) > 0);
+}

@@ -112,3 +112,9 @@ fn a_panic_is_our_fault() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
     assert!(telemetry.metrics.render(true).unwrap().contains(r#"outcome="gateway_error""#));
 }
+
+#[test]
+fn a_record_stays_small_enough_to_move() {
+    // It lives in the future of each call; half of it are the inline texts.
+    assert!(size_of::<Record>() <= 640, "{}", size_of::<Record>());
+}

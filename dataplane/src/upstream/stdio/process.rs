@@ -182,12 +182,15 @@ fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
 /// Reads what the process says until it has ended.
 async fn attend(name: &str, wire: &Wire, child: &mut Child, stdout: ChildStdout, limit: usize) -> Closed {
     let mut reading = std::pin::pin!(read(name, wire, stdout, limit));
-    tokio::select! {
-        why = &mut reading => why,
-        status = child.wait() => match timeout(LAST_WORDS, reading).await {
-            Ok(Closed::TooLarge) => Closed::TooLarge,
-            _ => Closed::Ended(status.map_or_else(|e| e.to_string(), |status| status.to_string())),
-        }
+    let (said, status) = tokio::select! {
+        why = &mut reading => (Some(why), timeout(LAST_WORDS, child.wait()).await.ok()),
+        status = child.wait() => (timeout(LAST_WORDS, reading).await.ok(), Some(status)),
+    };
+    match (said, status) {
+        (Some(Closed::TooLarge), _) => Closed::TooLarge,
+        (_, Some(status)) => Closed::Ended(status.map_or_else(|e| e.to_string(), |status| status.to_string())),
+        (Some(why), None) => why,
+        (None, None) => Closed::Ended("ended".to_owned()),
     }
 }
 

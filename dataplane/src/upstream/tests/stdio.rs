@@ -28,8 +28,11 @@ while IFS= read -r line; do
       printf '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":1}}\n' "$token"
       text done ;;
     *'"name":"pid"'*) text $$ ;;
-    *'"name":"env"'*) text "$SECRET|$CARGO_MANIFEST_DIR|${PATH:+path}" ;;
-    *'"name":"grandchild"'*) (trap '' TERM; exec sleep 1000) & text $! ;;
+    *'"name":"env"'*) text "$SECRET|$(eval "printf %s \"\$$HIDDEN\"")|${PATH:+path}" ;;
+    *'"name":"grandchild"'*) 
+      # It answers itself, when it has begun to ignore the signal.
+      sh -c 'trap "" TERM; printf "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"text\":\"%s\"}}\n" "$1" "$$"; exec sleep 1000' \
+        sh "$id" & ;;
     *'"name":"last"'*) text "$last" ;;
     *'"name":"die"'*) exit 3 ;;
     *'"name":"long"'*) printf '%070000d\n' 0 ;;
@@ -42,12 +45,22 @@ done
 "#;
 
 fn server(kind: &str, max_processes: usize) -> Arc<Server> {
-    let env = BTreeMap::from([("SECRET".to_owned(), Secret::new("s; touch $(id)"))]);
+    let env = [("SECRET", "s; touch $(id)"), ("HIDDEN", &hidden())];
+    let env = env.map(|(key, value)| (key.to_owned(), Secret::new(value)));
+    let env = BTreeMap::from(env);
     let args = ["-c", SERVER, "sh", kind].map(str::to_owned).to_vec();
     let target = StdioTarget { command: "sh".to_owned(), args, env, max_processes };
     let mut backend = backend(Target::Stdio(target));
     backend.limits.max_response_bytes = 60_000;
     Server::new(Arc::new(backend), None)
+}
+
+/// The name of a variable of this process that no child should see.
+fn hidden() -> String {
+    let plain = |key: &String| key.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let passed = ["PATH", "HOME", "LANG", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_"];
+    let mut names = std::env::vars().filter(|(_, value)| !value.is_empty()).map(|(key, _)| key);
+    names.find(|key| plain(key) && !key.starts_with("LC_") && !passed.contains(&key.as_str())).unwrap()
 }
 
 async fn session(pool: &Pool, server: &Arc<Server>) -> UpstreamSession {
@@ -110,7 +123,6 @@ async fn each_session_has_a_process_and_a_spare_waits() {
 async fn the_environment_is_an_allow_list_and_arguments_are_literal() {
     let (pool, server) = (Pool::new(), server("legacy", 4));
     let session = session(&pool, &server).await;
-    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert_eq!(text(&pool, &server, &session, "env").await, "s; touch $(id)||path");
 }
 

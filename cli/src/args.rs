@@ -1,0 +1,161 @@
+//! The command line as clap reads it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::call::Call;
+use crate::exit;
+use crate::output::Format;
+use crate::remote::Remote;
+
+/// The MCP gateway: many MCP servers behind one URL
+#[derive(Debug, Parser)]
+#[command(name = "ringway", version, after_help = exit::HELP, propagate_version = true)]
+pub struct Cli {
+    /// What to log to standard error: error, warn, info, debug, trace or off, or filters such as `ringway=debug`
+    /// [default: info for run, warn otherwise]
+    #[arg(long, global = true, value_name = "LEVEL", env = "RINGWAY_LOG")]
+    pub log_level: Option<String>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway on the configuration of a directory or file
+    Run(Run),
+    /// Try the gateway: two bundled MCP servers behind it, one call, and a URL for your own client
+    Demo(Demo),
+    /// Check a configuration: every problem with file, line and field
+    Validate(Validate),
+    /// List the tools of an MCP server
+    Tools(Tools),
+    /// Call a tool of an MCP server
+    Call(Call),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// Run the gateway.
+///
+/// Changed files are read while it runs. A configuration with an error changes nothing: what is wrong is logged, and what
+/// was served goes on. SIGHUP reads the files now; SIGTERM and Ctrl-C drain and end, a second one ends at once.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// A directory with *.yaml and *.yml files, or one file
+    #[arg(short, long, value_name = "PATH")]
+    pub file: PathBuf,
+    /// Where clients connect
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where health, metrics and debug pages are, or `off`
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901", value_parser = admin_address)]
+    pub admin: AdminAddress,
+    /// Threads that serve clients [default: as many as the process may use processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    /// File of the keys that seal session ids, one base64 key of 32 bytes per line [default: .ringway/keys beside the
+    /// configuration, made at the first start]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Certificate chain (PEM): serve HTTPS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Where a line per message goes: stdout, stderr, off, or a file
+    #[arg(long, value_name = "WHERE", default_value = "stdout")]
+    pub access_log: String,
+    /// How many seconds calls may go on after SIGTERM
+    #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub grace: u64,
+}
+
+/// An address, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdminAddress(pub Option<SocketAddr>);
+
+/// Try the gateway.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where clients connect; when the port is taken, the next free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// End after the call instead of waiting for Ctrl-C
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// Check a configuration.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// A directory with *.yaml and *.yml files, one file, or `-` for standard input
+    #[arg(short, long, value_name = "PATH")]
+    pub file: PathBuf,
+    /// How to print the problems
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// List tools.
+#[derive(Debug, Args)]
+pub struct Tools {
+    /// Which server.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// How to print the tools
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// Print a completion script.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+fn admin_address(text: &str) -> Result<AdminAddress, String> {
+    if text == "off" {
+        return Ok(AdminAddress(None));
+    }
+    text.parse()
+        .map(|address| AdminAddress(Some(address)))
+        .map_err(|_| "an address such as 127.0.0.1:9901, or off".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_admin_address_may_be_off() {
+        let admin = |text: &str| match Cli::try_parse_from(["ringway", "run", "-f", "d", "--admin", text]) {
+            Ok(Cli { command: Command::Run(run), .. }) => Some(run.admin),
+            _ => None,
+        };
+        assert_eq!(admin("off"), Some(AdminAddress(None)));
+        assert_eq!(admin("[::1]:1"), Some(AdminAddress(Some("[::1]:1".parse().unwrap()))));
+        assert_eq!(admin("9901"), None);
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        assert!(Cli::try_parse_from(["ringway", "run", "-f", "d", "--tls-cert", "c"]).is_err());
+        assert!(Cli::try_parse_from(["ringway", "run", "-f", "d", "--tls-cert", "c", "--tls-key", "k"]).is_ok());
+    }
+}

@@ -1,0 +1,176 @@
+//! `ringway run`: the gateway on files, with hot reload, until a signal ends it.
+//!
+//! All or nothing: files with an error change nothing, so a slip of the pen cannot take a route away.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use ringway_dataplane::app::{Gateway, Limits, LogTarget, Settings, TlsFiles};
+use ringway_snapshot::Snapshot;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::args::Run;
+use crate::config_dir::{self, ReadError, TextFile, Watch};
+use crate::exit::{CommandError, Exit};
+use crate::keys;
+use crate::load::{Loaded, load};
+use crate::signals::{Signal, Signals};
+
+/// Serves until a signal.
+///
+/// # Errors
+/// When files, keys, addresses or certificates cannot be used at the start.
+pub fn run(options: &Run) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(serve(options));
+    runtime.shutdown_background();
+    exit
+}
+
+async fn serve(options: &Run) -> Result<Exit, CommandError> {
+    let mut signals = Signals::new()?;
+    let files = config_dir::read(&options.file)?;
+    let snapshot = first(&files)?;
+    announce(&snapshot);
+    let gateway =
+        Gateway::start(settings(options)?, snapshot).map_err(|error| CommandError::Failed(error.to_string()))?;
+    tracing::info!(address = %gateway.local_addr(), "listening");
+    if let Some(address) = gateway.admin_addr() {
+        tracing::info!(%address, "health and metrics");
+    }
+    let (watch, mut reloads) = watch(&options.file, &files)?;
+    loop {
+        tokio::select! {
+            Some(snapshot) = reloads.recv() => {
+                announce(&snapshot);
+                gateway.apply(snapshot);
+            }
+            signal = signals.next() => match signal {
+                Signal::Reload => watch.reload(),
+                Signal::Stop => break,
+            },
+        }
+    }
+    drop(watch);
+    drain(gateway, Duration::from_secs(options.grace), &mut signals).await
+}
+
+/// Lets calls end; a second signal does not wait for them.
+///
+/// # Errors
+/// When no thread can be had to wait on.
+pub async fn drain(gateway: Gateway, grace: Duration, signals: &mut Signals) -> Result<Exit, CommandError> {
+    let (drained, done) = oneshot::channel();
+    tracing::info!(?grace, "draining; a second signal ends at once");
+    thread::Builder::new().name("drain".to_owned()).spawn(move || {
+        gateway.shutdown(grace);
+        if drained.send(()).is_err() {
+            tracing::debug!("drained after a second signal");
+        }
+    })?;
+    tokio::select! {
+        _ = done => Ok(Exit::Done),
+        () = signals.stop() => {
+            tracing::warn!("ended before every call had");
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// At the start there is no last good configuration: errors end the program.
+fn first(files: &[TextFile]) -> Result<Snapshot, CommandError> {
+    let loaded = load(files);
+    report(&loaded);
+    match loaded.errors() {
+        0 => Ok(Snapshot { generation: 1, ..loaded.snapshot }),
+        1 => Err(CommandError::Failed("the configuration has an error".to_owned())),
+        errors => Err(CommandError::Failed(format!("the configuration has {errors} errors"))),
+    }
+}
+
+/// Reads and translates on the watching thread; only what can be served arrives.
+fn watch(path: &Path, files: &[TextFile]) -> Result<(Watch, mpsc::UnboundedReceiver<Snapshot>), CommandError> {
+    // Unbounded, but each of them settled for at least a poll, and the receiver only swaps pointers.
+    let (reloads, receiver) = mpsc::unbounded_channel();
+    let mut generation = 1;
+    let watch = config_dir::watch(path.to_owned(), files, move |files| {
+        if let Some(snapshot) = reload(files) {
+            generation += 1;
+            // The receiver goes away only when the program ends.
+            drop(reloads.send(Snapshot { generation, ..snapshot }));
+        }
+    })?;
+    Ok((watch, receiver))
+}
+
+fn reload(files: Result<Vec<TextFile>, ReadError>) -> Option<Snapshot> {
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::error!(%error, "the configuration cannot be read; the last good one is served on");
+            return None;
+        }
+    };
+    let loaded = load(&files);
+    report(&loaded);
+    if loaded.errors() > 0 {
+        tracing::error!(errors = loaded.errors(), "the configuration is not taken; the last good one is served on");
+        return None;
+    }
+    Some(loaded.snapshot)
+}
+
+fn report(loaded: &Loaded) {
+    for problem in &loaded.problems {
+        if problem.is_error() {
+            tracing::error!("{problem}");
+        } else {
+            tracing::warn!("{problem}");
+        }
+    }
+}
+
+fn announce(snapshot: &Snapshot) {
+    let (routes, backends) = (snapshot.routes.len(), snapshot.backends.len());
+    tracing::info!(generation = snapshot.generation, routes, backends, "configuration taken");
+    if routes == 0 {
+        tracing::warn!("no route: every request will be answered 404");
+    }
+}
+
+fn settings(options: &Run) -> Result<Settings, CommandError> {
+    let state = keys::state_directory(&options.file);
+    let keyring = match &options.keys {
+        Some(file) => keys::load(file)?,
+        None => keys::load_or_generate(&keys::default_file(&state))?,
+    };
+    let state = options.keys.as_ref().and_then(|file| file.parent()).map_or(state, Path::to_owned);
+    let workers = options.workers.map_or_else(processors, usize::from);
+    let tls = options.tls_cert.clone().zip(options.tls_key.clone());
+    Ok(Settings {
+        listen: options.listen,
+        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        admin: options.admin.0,
+        workers,
+        keyring,
+        tombstone_file: Some(state.join("tombstones")),
+        access_log: access_log(&options.access_log),
+        limits: Limits::default(),
+    })
+}
+
+/// What the process may use: a container's quota counts.
+pub fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn access_log(target: &str) -> LogTarget {
+    match target {
+        "stdout" => LogTarget::Stdout,
+        "stderr" => LogTarget::Stderr,
+        "off" => LogTarget::Off,
+        file => LogTarget::File(file.into()),
+    }
+}

@@ -1,0 +1,194 @@
+//! `ringway run` as an operator sees it: keys, ports, reloads, signals. What passes through it is tested elsewhere.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::command::{GOOD, directory, ringway, text_of};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running process and what it writes to standard error.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = ringway(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Starts `run` on free ports and waits until it listens.
+    fn run(path: &Path, extra: &[&str]) -> (Self, SocketAddr) {
+        let mut arguments = vec!["run", "-f", text_of(path), "--listen", "127.0.0.1:0", "--admin", "off"];
+        arguments.extend_from_slice(extra);
+        let mut running = Self::start(&arguments);
+        let line = running.line_with("listening");
+        let address = line.split("address=").nth(1).unwrap().trim().parse().unwrap();
+        (running, address)
+    }
+
+    fn line_with(&mut self, needle: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.contains(needle) => return line,
+                Ok(line) => self.seen.push(line),
+                Err(error @ (RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) => {
+                    panic!("no {needle:?} ({error}) after {:#?}", self.seen)
+                }
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it does not end: {:#?}", self.seen)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The status of a POST that is no message: 400 where a route is, 404 where none is.
+fn status_of(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\ncontent-length: 1\r\n\r\n{{"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn at_path(path: &str) -> String {
+    GOOD.replace("spec:\n  backends", &format!("spec:\n  path: {path}\n  backends"))
+}
+
+#[test]
+fn it_makes_a_private_key_serves_and_ends_cleanly_on_sigterm() {
+    let config = directory(&[("all.yaml", GOOD)]);
+    let (running, address) = Running::run(config.path(), &[]);
+    let keys = config.path().join(".ringway/keys");
+    assert_eq!(mode(&keys), 0o600);
+    assert_eq!((status_of(address, "/mcp").as_str(), status_of(address, "/other").as_str()), ("400", "404"));
+    running.signal("-TERM");
+    assert_eq!(running.wait().code(), Some(0));
+    let first = std::fs::read_to_string(&keys).unwrap();
+    let (running, _) = Running::run(config.path(), &[]);
+    running.signal("-INT");
+    assert_eq!(running.wait().code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&keys).unwrap(), first, "a second start keeps the key");
+}
+
+#[test]
+fn files_are_followed_and_a_broken_one_changes_nothing() {
+    let config = directory(&[("all.yaml", GOOD)]);
+    let file = config.path().join("all.yaml");
+    let (mut running, address) = Running::run(config.path(), &[]);
+    std::fs::write(&file, at_path("/two")).unwrap();
+    running.line_with("generation=2");
+    assert_eq!((status_of(address, "/two").as_str(), status_of(address, "/mcp").as_str()), ("400", "404"));
+
+    std::fs::write(&file, at_path("/three").replace("authorization", "authorisation")).unwrap();
+    let problem = running.line_with("UnknownField");
+    assert!(
+        problem.contains(&format!("{}:13:3", file.display())) && problem.contains("spec.authorisation"),
+        "{problem}"
+    );
+    running.line_with("the last good one is served on");
+    assert_eq!((status_of(address, "/two").as_str(), status_of(address, "/three").as_str()), ("400", "404"));
+
+    std::fs::remove_file(&file).unwrap();
+    running.line_with("cannot be read");
+    assert_eq!(status_of(address, "/two"), "400");
+
+    std::fs::write(&file, at_path("/four")).unwrap();
+    running.line_with("generation=3");
+    assert_eq!(status_of(address, "/four"), "400");
+    running.signal("-HUP");
+    running.line_with("generation=4");
+    running.signal("-TERM");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_at_the_start_ends_it() {
+    let config = directory(&[("all.yaml", GOOD)]);
+    let path = text_of(config.path());
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder = TcpListener::bind(taken).unwrap();
+    let address = taken.to_string();
+    let (run, off) = (["run", "-f", path, "--listen"], ["--admin", "off"]);
+    let starts = |listen: &str, rest: &[&str]| {
+        let output = ringway(&[&run[..], &[listen], &off[..], rest].concat()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = starts(&address, &[]);
+    assert!(code == Some(1) && text.contains(&address) && text.contains("in use"), "{text}");
+    drop(holder);
+
+    let open = config.path().join("open");
+    std::fs::write(&open, "x").unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, text) = starts("127.0.0.1:0", &["--keys", text_of(&open)]);
+    assert!(code == Some(1) && text.contains("chmod 600"), "{text}");
+    let (code, text) = starts("127.0.0.1:0", &["--keys", "/nonexistent"]);
+    assert!(code == Some(1) && text.contains("/nonexistent"), "a named key file is never made: {text}");
+
+    std::fs::write(config.path().join("bad.yaml"), "kind: MCPRoute\n").unwrap();
+    let (code, text) = starts("127.0.0.1:0", &[]);
+    assert!(code == Some(1) && text.contains("bad.yaml:1:") && text.contains("the configuration has"), "{text}");
+}
+
+#[test]
+fn certificates_are_checked_at_the_start() {
+    let config = directory(&[("all.yaml", GOOD), ("no.pem", "nothing")]);
+    let pem = config.path().join("no.pem");
+    let arguments = ["run", "-f", text_of(config.path()), "--listen", "127.0.0.1:0", "--admin", "off"];
+    let files = ["--tls-cert", text_of(&pem), "--tls-key", text_of(&pem)];
+    let output = ringway(&[&arguments[..], &files[..]].concat()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("TLS"), "{text}");
+}

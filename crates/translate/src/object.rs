@@ -1,0 +1,117 @@
+//! An object as it was read: what it is, what it says, and where its fields stand.
+//!
+//! Made by `source`, collected by `world`, judged by the rules.
+
+use std::sync::Arc;
+
+use ringway_crds::{GroupKind, MCPBackendSpec, MCPRouteSpec, ObjectMeta, kube};
+use ringway_snapshot::ObjectName;
+
+use crate::path::FieldPath;
+use crate::problem::{ObjectLabel, Problem, Reason, Severity};
+use crate::source::Node;
+
+/// Kind and name: what makes an object the same object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectId {
+    pub kind: GroupKind,
+    pub name: ObjectName,
+}
+
+/// One object with the places of its fields.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub(crate) id: ObjectId,
+    pub(crate) meta: ObjectMeta,
+    pub(crate) content: Content,
+    pub(crate) origin: Origin,
+}
+
+/// Where an object was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) file: Arc<str>,
+    /// The document without its scalars.
+    pub(crate) root: Node,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Backend(Box<MCPBackendSpec>),
+    Route(Box<MCPRouteSpec>),
+    ConfigMap(kube::ConfigMap),
+    EndpointSlice(kube::EndpointSlice),
+    ReferenceGrant(kube::ReferenceGrant),
+    Secret(kube::Secret),
+    Service(kube::Service),
+    /// A policy that is not served: whatever it targets may not be served either.
+    UnservedPolicy(PolicyTargets),
+    /// Its name is known, and its problems are told.
+    Refused,
+}
+
+/// What an unserved policy wants to guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PolicyTargets {
+    /// Nothing readable, or a Gateway: every route of the namespace.
+    Namespace,
+    /// Kinds and names.
+    Objects(Vec<(String, String)>),
+}
+
+// === impl Object ===
+
+impl Object {
+    #[must_use]
+    pub fn id(&self) -> &ObjectId {
+        &self.id
+    }
+
+    /// The file name as it was given to `parse_documents`.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.origin.file
+    }
+
+    pub(crate) fn label(&self) -> ObjectLabel {
+        ObjectLabel {
+            kind: self.id.kind.to_string(),
+            namespace: self.id.name.namespace.clone(),
+            name: self.id.name.name.clone(),
+        }
+    }
+
+    pub(crate) fn problem(&self, field: FieldPath, reason: Reason, severity: Severity, message: String) -> Problem {
+        self.origin.problem(Some(self.label()), field, reason, severity, message)
+    }
+
+    /// `file:line` for messages that point at this object.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.origin.file, self.origin.root.position.line)
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    pub(crate) fn problem(
+        &self,
+        object: Option<ObjectLabel>,
+        field: FieldPath,
+        reason: Reason,
+        severity: Severity,
+        message: String,
+    ) -> Problem {
+        let position = self.root.locate(&field);
+        Problem {
+            file: self.file.to_string(),
+            line: position.line,
+            column: position.column,
+            object,
+            field,
+            reason,
+            message,
+            severity,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Whole worlds through `parse_documents` and `translate`.
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod worlds;

@@ -1,0 +1,43 @@
+//! One worker's thread: its runtime, and what it does with its mail.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+use crate::listen;
+use crate::peer::Message;
+use crate::pipeline::forward::answer;
+use crate::telemetry::labels::TaskName;
+use crate::worker::{Notice, Worker};
+
+/// Serves until the mailbox is closed or the gateway is told to stop.
+pub(super) async fn serve(worker: Arc<Worker>, mut mail: mpsc::Receiver<Message>, tls: Option<TlsAcceptor>) {
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = mail.recv() => message,
+            () = worker.shared.stop.begun() => return,
+        };
+        match message {
+            Some(message) => handle(&worker, message, tls.as_ref()),
+            None => return,
+        }
+    }
+}
+
+/// Everything here is quick: what takes time becomes a task.
+fn handle(worker: &Arc<Worker>, message: Message, tls: Option<&TlsAcceptor>) {
+    match message {
+        Message::Connection { stream, remote } => {
+            worker.spawn(
+                TaskName::Connection,
+                listen::serve_connection(Arc::clone(worker), stream, remote, tls.cloned()),
+            );
+        }
+        Message::Answer { number, session, body } => answer::take(worker, number, session, body),
+        Message::Cancel { session, request, body } => worker.cancel(&(session, request), body),
+        Message::Bound { session, backend } => worker.notify_stream(session, Notice::Bound(backend)),
+        Message::EndStream { session } => worker.notify_stream(session, Notice::End),
+    }
+}

@@ -1,0 +1,97 @@
+//! Serves one connection: TLS, HTTP/1.1 or HTTP/2, and its orderly end when the gateway drains.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::idle::HeadDeadline;
+use crate::pipeline::{self, Conn};
+use crate::reply::ReplyBody;
+use crate::telemetry::labels::Limit;
+use crate::worker::Worker;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve_connection(
+    worker: Arc<Worker>,
+    stream: std::net::TcpStream,
+    remote: SocketAddr,
+    tls: Option<TlsAcceptor>,
+) {
+    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+    match stream {
+        Ok(stream) => {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%remote, %error, "no TCP_NODELAY");
+            }
+            match tls {
+                None => serve_stream(&worker, stream, Conn { remote, tls: false }).await,
+                Some(acceptor) => serve_tls(&worker, stream, remote, &acceptor).await,
+            }
+        }
+        Err(error) => tracing::debug!(%remote, %error, "connection lost before it was served"),
+    }
+    worker.shared.mailboxes.connection_closed(worker.id);
+}
+
+async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, acceptor: &TlsAcceptor) {
+    match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => serve_stream(worker, stream, Conn { remote, tls: true }).await,
+        Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
+        Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
+    }
+}
+
+async fn serve_stream<S>(worker: &Arc<Worker>, stream: S, conn: Conn)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &worker.shared.limits;
+    let conn = Arc::new(conn);
+    let deadline = HeadDeadline::new(stream, limits.headers_time);
+    let phase = deadline.phase();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
+        phase.request_began();
+        async move {
+            let response = pipeline::handle(&worker, &conn, request).await;
+            phase.request_answered();
+            Ok::<Response<ReplyBody>, Infallible>(response)
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Runs from the end of one request to the end of the next head, so it is also the idle time of a connection.
+        .header_read_timeout(limits.connection_idle)
+        .max_headers(limits.headers_count)
+        .max_buf_size(limits.headers_bytes.max(16 << 10) * 2);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_streams)
+        .max_header_list_size(u32::try_from(limits.headers_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(std::time::Duration::from_secs(30))
+        .keep_alive_timeout(std::time::Duration::from_secs(20));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(deadline), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = worker.shared.drain.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(remote = %conn.remote, error, "connection ended");
+    }
+}

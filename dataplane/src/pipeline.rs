@@ -1,0 +1,82 @@
+//! The order of a request, from head to reply. Each stage stands in the file of its name.
+//!
+//! `admit → route → identify → parse → session → authorize → limit → pick → forward → respond`
+//!
+//! Admission is first because it is cheap and must hold for strangers; the route decides who may call and how;
+//! a body is read only for a caller who may speak here; policy sees what will be forwarded, and only its permit can be
+//! forwarded; limits come after policy, so that refused calls cost no quota. A stage that decides is sync.
+
+pub(crate) mod admit;
+pub(crate) mod authorize;
+pub(crate) mod exchange;
+pub(crate) mod forward;
+pub(crate) mod identify;
+pub(crate) mod limit;
+pub(crate) mod parse;
+pub(crate) mod pick;
+pub(crate) mod respond;
+pub(crate) mod route;
+pub(crate) mod session;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub(crate) use exchange::{Conn, Exchange};
+
+use crate::fault::Fault;
+use crate::reply::{Reply, ReplyBody};
+use crate::worker::Worker;
+use admit::{Inbound, Verb};
+use route::LiveRoute;
+
+/// One HTTP request, answered. Never fails: a fault is a reply, too.
+pub(crate) async fn handle(worker: &Arc<Worker>, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<ReplyBody> {
+    let mut exchange = Exchange::begin(worker, conn);
+    let outcome = serve(worker, conn, request, &mut exchange).await;
+    respond::finish(outcome, exchange)
+}
+
+async fn serve(
+    worker: &Arc<Worker>,
+    conn: &Conn,
+    request: Request<Incoming>,
+    exchange: &mut Exchange,
+) -> Result<Reply, Fault> {
+    let (head, body) = request.into_parts();
+    let routes = worker.shared.routes.load_full();
+    let inbound = admit::check(&worker.shared, conn, &head)?;
+    let route = route::select(&routes, &inbound)?;
+    exchange.routed(&route, &inbound)?;
+    let caller = identify::caller(&route, &inbound);
+    match inbound.verb {
+        Verb::Preflight => Ok(respond::preflight()),
+        Verb::Post => post(worker, &route, &inbound, body, caller, exchange).await,
+        Verb::Get => {
+            let session = session::of_stream(worker, &route, &inbound, &caller)?;
+            forward::stream::open(worker, &route, session, &inbound, exchange)
+        }
+        Verb::Delete => {
+            let session = session::of_stream(worker, &route, &inbound, &caller)?;
+            forward::end::session(worker, &route, &session).await
+        }
+    }
+}
+
+async fn post(
+    worker: &Arc<Worker>,
+    route: &Arc<LiveRoute>,
+    inbound: &Inbound<'_>,
+    body: Incoming,
+    caller: identify::Caller,
+    exchange: &mut Exchange,
+) -> Result<Reply, Fault> {
+    let message = parse::message(&worker.shared, inbound, body, exchange).await?;
+    let scope = session::of_message(worker, route, inbound, &caller, &message)?;
+    exchange.scoped(&scope);
+    let permit = authorize::decide(route, caller, scope, message)?;
+    let slot = limit::take(worker, &permit)?;
+    let target = pick::target(worker, route, permit, inbound).await?;
+    forward::send(worker, route, target, slot, exchange).await
+}

@@ -1,0 +1,286 @@
+//! A legacy client's GET stream, and the GET streams of the backends that its session is bound to.
+//!
+//! The stream lives on one worker as one task: what the backends say is relayed, what changes in the merged lists is
+//! announced, a silent stream gets comments. It ends with its client, with its session, when another connection takes
+//! over, at its greatest age, or when the gateway drains.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringway_mcp::Method;
+use ringway_mcp::scan::{self, Envelope, Kind};
+use ringway_snapshot::BackendKey;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::super::admit::Inbound;
+use super::super::exchange::Exchange;
+use super::super::parse::Accepts;
+use super::super::pick;
+use super::super::route::LiveRoute;
+use super::super::session::Scope;
+use super::capabilities::{change_notification, changed_list, owned};
+use super::client::{Client, Patience};
+use super::{answer, relay, rewrite};
+use crate::catalog::{Changes, KindSet};
+use crate::fault::{Fault, Reason};
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::session::asks::Ask;
+use crate::session::bind::Binder;
+use crate::session::owner::Holder;
+use crate::telemetry::labels::{Limit, TaskName};
+use crate::telemetry::record::Record;
+use crate::upstream::{self, Incoming, Server, UpstreamError};
+use crate::worker::{Notice, Task, Worker};
+
+/// Between two tries to open a backend's stream again.
+const REOPEN: Duration = Duration::from_secs(1);
+const REOPEN_MOST: Duration = Duration::from_secs(30);
+
+/// One client stream of the process; gives its place back when dropped.
+#[derive(Debug)]
+pub(crate) struct StreamPlace(Arc<Worker>);
+
+struct Held {
+    worker: Arc<Worker>,
+    route: Arc<LiveRoute>,
+    session: Arc<Session>,
+    number: u64,
+    client: Client,
+    readers: HashMap<BackendKey, Task>,
+    heard: mpsc::Sender<(usize, Incoming)>,
+    _place: StreamPlace,
+    _record: Option<Record>,
+}
+
+/// Opens the stream. Its head goes out at once: one SDK waits for it without a limit.
+///
+/// # Errors
+/// The client does not accept events; too many streams.
+pub(crate) fn open(
+    worker: &Arc<Worker>,
+    route: &Arc<LiveRoute>,
+    session: Arc<Session>,
+    inbound: &Inbound<'_>,
+    exchange: &mut Exchange,
+) -> Result<Reply, Fault> {
+    if !Accepts::of(inbound.headers).events {
+        return Err(Fault::client(Reason::Accept, "Accept must allow text/event-stream"));
+    }
+    let place = StreamPlace::take(worker)?;
+    let (sender, events) = mpsc::channel(worker.shared.limits.stream_events.max(1));
+    // A comment first: the channel is empty, so there is room.
+    let _room = sender.try_send(Bytes::from_static(b": ok\n\n"));
+    let (heard, hears) = mpsc::channel(64);
+    let number = worker.asks.number();
+    let notices = worker.register_stream(session.key(), number);
+    let held = Held {
+        worker: Arc::clone(worker),
+        route: Arc::clone(route),
+        session,
+        number,
+        client: Client::Reading(sender),
+        readers: HashMap::new(),
+        heard,
+        _place: place,
+        _record: exchange.record.take(),
+    };
+    worker.spawn(TaskName::ClientStream, held.run(notices, hears));
+    Ok(Reply::Events(events))
+}
+
+// === impl Held ===
+
+impl Held {
+    async fn run(mut self, mut notices: mpsc::Receiver<Notice>, mut hears: mpsc::Receiver<(usize, Incoming)>) {
+        self.take_over().await;
+        for server in self.route.bound.servers.clone() {
+            if self.is_bound(&server) {
+                self.listen_to(server.backend.key);
+            }
+        }
+        let viewer = pick::viewer(&Scope::Session(Arc::clone(&self.session)));
+        let mut changes = self.worker.shared.catalog.changes(&self.route.bound, &viewer);
+        let shared = Arc::clone(&self.worker.shared);
+        let ends = Instant::now() + jittered(shared.limits.stream_age);
+        while !matches!(self.client, Client::Gone) {
+            tokio::select! {
+                biased;
+                () = self.client.closed() => break,
+                () = shared.drain.begun() => break,
+                notice = notices.recv() => match notice {
+                    Some(Notice::Bound(backend)) => self.listen_to(backend),
+                    Some(Notice::End) | None => break,
+                },
+                heard = hears.recv() => if let Some((section, incoming)) = heard {
+                    self.relay(section, incoming).await;
+                },
+                kinds = next_change(&mut changes) => self.announce(kinds).await,
+                () = tokio::time::sleep(shared.limits.stream_keepalive) => self.client.comment(self.patience()).await,
+                () = tokio::time::sleep_until(ends) => break,
+            }
+        }
+        self.worker.asks.close(self.number);
+        self.worker.forget_stream(self.session.key(), self.number);
+        shared.owner.clear_holder(self.session.key(), self.holder());
+    }
+
+    /// From now on this worker holds the session's stream; a stream elsewhere ends.
+    async fn take_over(&self) {
+        let shared = &self.worker.shared;
+        let key = self.session.key();
+        // Without a record nobody looks for the holder either.
+        let old = shared.owner.set_holder(key, self.holder()).unwrap_or_default();
+        if let Some(old) = old.and_then(|old| u16::try_from(old.worker).ok()).filter(|old| *old != self.worker.id) {
+            shared.mailboxes.send(old, crate::peer::Message::EndStream { session: key }).await;
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder { worker: u32::from(self.worker.id), number: self.number }
+    }
+
+    fn is_bound(&self, server: &Arc<Server>) -> bool {
+        let binder = Binder { owner: &self.worker.shared.owner, pool: &self.worker.pool, server };
+        binder.known(&self.session).is_some()
+    }
+
+    fn listen_to(&mut self, backend: BackendKey) {
+        let Some(section) = self.route.rules().section_of(backend).map(|s| s.index) else { return };
+        let Some(server) = self.route.bound.servers.get(section).cloned() else { return };
+        let reader = read(Arc::clone(&self.worker), server, Arc::clone(&self.session), section, self.heard.clone());
+        // In place of an older reader, which was bound to another upstream session.
+        self.readers.insert(backend, self.worker.spawn_owned(TaskName::UpstreamStream, reader));
+    }
+
+    fn patience(&self) -> Patience {
+        let limits = &self.worker.shared.limits;
+        Patience { events: limits.stream_events, stall: limits.write_stall }
+    }
+
+    async fn announce(&mut self, kinds: KindSet) {
+        for method in kinds.iter().map(change_notification).collect::<BTreeSet<_>>() {
+            let data = format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, method.as_str());
+            self.client.event(data.as_bytes(), self.patience()).await;
+        }
+    }
+
+    async fn relay(&mut self, section: usize, incoming: Incoming) {
+        let Incoming::Message { data, .. } = incoming else { return };
+        let Ok(envelope) = scan::scan(&data, &self.worker.shared.limits.message) else { return };
+        match envelope.kind {
+            // Answers to calls travel on the calls' own streams.
+            Kind::Response => {}
+            Kind::Notification => self.notice(section, &data, &envelope).await,
+            Kind::Request => self.ask(section, &data, &envelope).await,
+        }
+    }
+
+    async fn notice(&mut self, section: usize, data: &Bytes, envelope: &Envelope) {
+        let Some(rules) = self.route.rules().sections.get(section) else { return };
+        let method = envelope.known_method().unwrap_or(Method::Other);
+        if let Some(kind) = changed_list(method) {
+            self.worker.shared.owner.mark_list_changed(self.session.key(), rules.spec.key, owned(kind));
+        }
+        if method == Method::Cancelled {
+            if let Some(id) = envelope.params.as_ref().and_then(|p| p.request_id)
+                && let Some(number) = self.worker.asks.number_of(self.session.key(), self.number, id.raw(data))
+            {
+                let mut edits = ringway_mcp::splice::Edits::new();
+                edits.replace(id.span, self.worker.address(number).raw_id().as_bytes());
+                if let Ok(data) = edits.apply(data) {
+                    self.client.event(&data, self.patience()).await;
+                }
+            }
+            return;
+        }
+        if let Ok(data) = rewrite::notification(rules, data, envelope) {
+            self.client.event(&data, self.patience()).await;
+        }
+    }
+
+    async fn ask(&mut self, section: usize, data: &Bytes, envelope: &Envelope) {
+        let Some(server) = self.route.bound.servers.get(section).cloned() else { return };
+        let binder = Binder { owner: &self.worker.shared.owner, pool: &self.worker.pool, server: &server };
+        let (Some(bound), Some(id)) = (binder.known(&self.session), envelope.id) else { return };
+        let raw = data.slice(id.span.range());
+        if envelope.known_method() == Some(Method::Ping) {
+            answer::post(&self.worker, &server, &bound.upstream, relay::pong(&raw)).await;
+            return;
+        }
+        let ask = Ask { session: self.session.key(), server, upstream: bound.upstream, id: raw, owner: self.number };
+        let number = self.worker.asks.open(ask);
+        if let Ok(data) = rewrite::with_id(data, envelope, self.worker.address(number).raw_id().as_bytes()) {
+            self.client.event(&data, self.patience()).await;
+        }
+    }
+}
+
+/// Never resolves once the route is gone: the stream has other ends.
+pub(super) async fn next_change(changes: &mut Changes) -> KindSet {
+    match changes.next().await {
+        Some(kinds) => kinds,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads one backend's stream and opens it again when it ends, to whatever session is bound then.
+async fn read(
+    worker: Arc<Worker>,
+    server: Arc<Server>,
+    session: Arc<Session>,
+    section: usize,
+    heard: mpsc::Sender<(usize, Incoming)>,
+) {
+    let mut pause = REOPEN;
+    loop {
+        let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server: &server };
+        let Some(bound) = binder.known(&session) else { return };
+        match upstream::open_stream(&worker.pool, &server, &bound.upstream, None).await {
+            Ok(mut stream) => {
+                while let Some(Ok(incoming)) = stream.next().await {
+                    pause = REOPEN;
+                    if heard.send((section, incoming)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            // The backend offers none, or the session is gone: the next call binds anew and says so.
+            Err(UpstreamError::NoStream405 | UpstreamError::SessionLost) => return,
+            Err(_) => {}
+        }
+        tokio::time::sleep(jittered(pause)).await;
+        pause = (pause * 2).min(REOPEN_MOST);
+    }
+}
+
+/// ±10 %, so that what began together does not end together.
+pub(super) fn jittered(duration: Duration) -> Duration {
+    let tenth = u64::try_from(duration.as_millis() / 10).unwrap_or(u64::MAX).max(1);
+    let step = xxhash_rust::xxh3::xxh3_64(&crate::clock::unix_millis().to_le_bytes()) % (2 * tenth);
+    duration.saturating_sub(Duration::from_millis(tenth)) + Duration::from_millis(step)
+}
+
+// === impl StreamPlace ===
+
+impl StreamPlace {
+    pub(super) fn take(worker: &Arc<Worker>) -> Result<Self, Fault> {
+        let streams: &AtomicUsize = &worker.shared.streams;
+        if streams.fetch_add(1, Ordering::Relaxed) >= worker.shared.limits.streams {
+            streams.fetch_sub(1, Ordering::Relaxed);
+            worker.shared.limit(Limit::Streams);
+            return Err(Fault::client(Reason::Rate, "Too many streams").retry_after(Duration::from_secs(1)));
+        }
+        Ok(Self(Arc::clone(worker)))
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        self.0.shared.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,46 @@
+//! The seventh stage: quotas and concurrency. What is taken is given back when the [`Slot`] is dropped.
+
+use std::sync::Arc;
+
+use crate::drain::InFlight;
+use crate::fault::{Fault, Reason};
+use crate::worker::Worker;
+
+use super::authorize::Permit;
+use super::session::Scope;
+use crate::catalog::BackendList;
+use crate::session::bind::SharedFault;
+use crate::session::owner::{Enter, InUse};
+use crate::telemetry::labels::Limit;
+use crate::upstream::UpstreamSession;
+
+/// A place among the calls in flight. The drain waits for it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _process: InFlight,
+    _session: Option<SessionPlace>,
+}
+
+type SessionPlace = InUse<UpstreamSession, Arc<BackendList>, SharedFault>;
+
+/// Takes a place.
+///
+/// # Errors
+/// Too many calls of this session are in flight.
+pub(crate) fn take(worker: &Arc<Worker>, permit: &Permit) -> Result<Slot, Fault> {
+    let shared = &worker.shared;
+    let session = match &permit.scope {
+        Scope::Session(session) => match shared.owner.enter(session.key(), shared.limits.session_inflight) {
+            Enter::In(place) => Some(place),
+            // Freed between two stages: the session lives on without a place.
+            Enter::Gone => None,
+            Enter::Full => {
+                shared.limit(Limit::InflightSession);
+                return Err(Fault::client(Reason::Rate, "Too many requests of this session are in flight")
+                    .retry_after(std::time::Duration::from_secs(1)));
+            }
+        },
+        Scope::Modern(_) | Scope::Handshake => None,
+    };
+    Ok(Slot { _process: shared.drain.enter(), _session: session })
+}

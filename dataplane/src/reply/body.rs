@@ -1,0 +1,95 @@
+//! The body types of replies.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use smallvec::SmallVec;
+use tokio::sync::mpsc;
+
+/// A body of known pieces, sent without being joined.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    pieces: SmallVec<[Bytes; 4]>,
+    next: usize,
+}
+
+/// The body of every reply.
+#[derive(Debug)]
+pub(crate) enum ReplyBody {
+    Empty,
+    Chunks(Chunks),
+    /// Ends when the sender is dropped.
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+// === impl Chunks ===
+
+impl Chunks {
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.pieces.push(piece);
+        }
+    }
+
+    /// Bytes that are still to be sent.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().skip(self.next).map(Bytes::len).sum()
+    }
+}
+
+impl From<Bytes> for Chunks {
+    fn from(piece: Bytes) -> Self {
+        let mut chunks = Self::default();
+        chunks.push(piece);
+        chunks
+    }
+}
+
+impl From<Vec<u8>> for Chunks {
+    fn from(piece: Vec<u8>) -> Self {
+        Bytes::from(piece).into()
+    }
+}
+
+impl From<SmallVec<[Bytes; 4]>> for Chunks {
+    fn from(pieces: SmallVec<[Bytes; 4]>) -> Self {
+        Self { pieces, next: 0 }
+    }
+}
+
+// === impl ReplyBody ===
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Chunks(chunks) => {
+                let piece = chunks.pieces.get_mut(chunks.next).map(std::mem::take);
+                chunks.next += 1;
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+            }
+            Self::Stream(events) => Poll::Ready(ready!(events.poll_recv(cx)).map(|event| Ok(Frame::data(event)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Chunks(chunks) => chunks.next >= chunks.pieces.len(),
+            Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Chunks(chunks) => SizeHint::with_exact(chunks.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
