@@ -19,7 +19,7 @@ use tokio::runtime;
 
 use crate::admin;
 use crate::admin::health::Health;
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::drain::Drain;
 pub use crate::limits::Limits;
 use crate::listen;
@@ -166,7 +166,6 @@ impl Gateway {
                 tracing::error!("a worker ended by a panic");
             }
         }
-        self.shared.catalog.stop();
         drop(self.admin);
         if let Some(log) = self.log
             && !log.shutdown(Duration::from_secs(2))
@@ -206,7 +205,8 @@ fn shared(
         routes: ArcSwap::default(),
         mailboxes,
         incarnation: u64::from_le_bytes(incarnation),
-        catalog: Catalog::start(Arc::clone(&keyring), &telemetry).map_err(StartError::Thread)?,
+        catalog: Catalog::start(Arc::clone(&keyring), catalog::Limits::default(), Arc::clone(&telemetry.metrics))
+            .map_err(StartError::Thread)?,
         keyring,
         owner,
         journal,

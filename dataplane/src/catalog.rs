@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use ringway_mcp::capability::ClientCapabilities;
 use ringway_mcp::headers::ParamHeader;
 use ringway_seal::{Bound, Cursor, Keyring};
 use ringway_snapshot::BackendKey;
@@ -95,7 +96,7 @@ pub enum Resolution {
     One {
         /// Section index on the route that was asked about.
         section: usize,
-        own: String,
+        own: Box<str>,
     },
 }
 
@@ -116,6 +117,12 @@ impl Catalog {
     /// Seals cursors with another keyring from now on; those of accepted keys stay good.
     pub fn rekey(&self, keyring: Arc<Keyring>) {
         self.shared.keyring.store(keyring);
+    }
+
+    /// The limits of lists, also for [`read_list`].
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// One page of a list: the whole JSON-RPC `result` object.
@@ -169,7 +176,7 @@ impl Catalog {
             Some(Owner::Conflict) => Resolution::Conflict,
             Some(Owner::One { section, own }) => {
                 let section = merged.sources.get(*section).and_then(|(key, _)| index_of(*key));
-                section.map_or(Resolution::Unknown, |section| Resolution::One { section, own: own.to_string() })
+                section.map_or(Resolution::Unknown, |section| Resolution::One { section, own: own.clone() })
             }
             None => {
                 let unknown = |section: usize| {
@@ -180,10 +187,8 @@ impl Catalog {
                 };
                 let candidate =
                     route.compiled.candidates(kind, visible).into_iter().find(|candidate| unknown(candidate.section));
-                candidate.map_or(Resolution::Unknown, |one| Resolution::One {
-                    section: one.section,
-                    own: one.own.into_owned(),
-                })
+                candidate
+                    .map_or(Resolution::Unknown, |one| Resolution::One { section: one.section, own: one.own.into() })
             }
         }
     }
@@ -355,10 +360,11 @@ pub async fn read_list(
     pool: &Pool,
     server: &Arc<Server>,
     session: &UpstreamSession,
+    capabilities: ClientCapabilities,
     kind: ListKind,
+    limits: &Limits,
 ) -> Result<Arc<BackendList>, ReadError> {
-    let limits = &Limits::default();
-    let link = Link::borrowed(Arc::clone(server), session);
+    let link = Link::borrowed(Arc::clone(server), session, capabilities);
     let deadline = Instant::now() + limits.deadline;
     // What the answer's stream announces on the way is told on the session's stream as well.
     Box::pin(link.list(pool, kind, limits, deadline, &mut KindSet::default())).await.map(Arc::new)

@@ -34,19 +34,14 @@ use route::LiveRoute;
 /// One HTTP request, answered. Never fails: a fault is a reply, too.
 pub(crate) async fn handle(worker: &Arc<Worker>, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, conn);
-    let outcome = serve(worker, conn, request, &mut exchange).await;
+    let outcome = serve(worker, request, &mut exchange).await;
     respond::finish(outcome, exchange)
 }
 
-async fn serve(
-    worker: &Arc<Worker>,
-    conn: &Conn,
-    request: Request<Incoming>,
-    exchange: &mut Exchange,
-) -> Result<Reply, Fault> {
+async fn serve(worker: &Arc<Worker>, request: Request<Incoming>, exchange: &mut Exchange) -> Result<Reply, Fault> {
     let (head, body) = request.into_parts();
     let routes = worker.shared.routes.load_full();
-    let inbound = admit::check(&worker.shared, conn, &head)?;
+    let inbound = admit::check(&worker.shared, &head)?;
     let route = route::select(&routes, &inbound)?;
     exchange.routed(&route, &inbound)?;
     let caller = identify::caller(&route, &inbound);
@@ -55,7 +50,10 @@ async fn serve(
         Verb::Post => post(worker, &route, &inbound, body, caller, exchange).await,
         Verb::Get => {
             let session = session::of_stream(worker, &route, &inbound, &caller)?;
-            forward::stream::open(worker, &route, session, &inbound, exchange)
+            match forward::resume::asked(&route, &inbound) {
+                Some(resume) => forward::resume::open(worker, &route, session, resume, exchange),
+                None => forward::stream::open(worker, &route, session, &inbound, exchange),
+            }
         }
         Verb::Delete => {
             let session = session::of_stream(worker, &route, &inbound, &caller)?;

@@ -160,6 +160,12 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A connection was lost and the next one is being made: a walk waits for it.
+    pub(crate) fn is_between(&self) -> bool {
+        let state = self.state();
+        state.presence == Presence::Up && state.link.is_none()
+    }
+
     /// Has the server's answer for `kind` come, or is it known not to come soon?
     pub(super) fn is_settled(&self, kind: Option<ListKind>) -> bool {
         let state = self.state();

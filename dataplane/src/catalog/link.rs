@@ -74,11 +74,11 @@ impl Link {
     }
 
     /// A client session's connection, over which the client's own requests run as well.
-    pub(super) fn borrowed(server: Arc<Server>, session: &UpstreamSession) -> Self {
+    pub(super) fn borrowed(server: Arc<Server>, session: &UpstreamSession, capabilities: ClientCapabilities) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let ids = Arc::new(Ids { last: AtomicU64::new(LAST.fetch_add(1 << 16, Ordering::Relaxed)), text: true });
         let kept = (!session.revision.is_modern() || session.process.is_some()).then(|| session.clone());
-        Self { server, session: kept, revision: session.revision, capabilities: ClientCapabilities::NONE, ids }
+        Self { server, session: kept, revision: session.revision, capabilities, ids }
     }
 
     /// The same connection after the backend's configuration changed in ways that keep it.

@@ -17,7 +17,6 @@ use super::learned::Learned;
 use super::limits::Limits;
 use super::view::Board;
 use super::{Catalog, ORDERS, Shared};
-use crate::telemetry::Telemetry;
 use crate::telemetry::labels::TaskName;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::tasks::Tasks;
@@ -33,15 +32,7 @@ impl Catalog {
     ///
     /// # Errors
     /// The system gives no thread or no runtime.
-    pub fn start(keyring: Arc<Keyring>, telemetry: &Telemetry) -> io::Result<Arc<Self>> {
-        Self::with_limits(keyring, Limits::default(), Arc::clone(&telemetry.metrics))
-    }
-
-    /// [`Self::start`] with other limits.
-    ///
-    /// # Errors
-    /// The system gives no thread or no runtime.
-    pub fn with_limits(keyring: Arc<Keyring>, limits: Limits, metrics: Arc<Metrics>) -> io::Result<Arc<Self>> {
+    pub fn start(keyring: Arc<Keyring>, limits: Limits, metrics: Arc<Metrics>) -> io::Result<Arc<Self>> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let limits = Arc::new(limits);
         let (orders, order_inbox) = mpsc::channel(ORDERS);

@@ -102,7 +102,7 @@ impl Bench {
     pub(super) fn new(limits: Limits) -> Self {
         let keyring = Arc::new(Keyring::new([7; 32], []).unwrap());
         let metrics = Metrics::new();
-        let catalog = Catalog::with_limits(keyring, limits, Arc::clone(&metrics)).unwrap();
+        let catalog = Catalog::start(keyring, limits, Arc::clone(&metrics)).unwrap();
         Self { catalog, metrics, servers: HashMap::new() }
     }
 

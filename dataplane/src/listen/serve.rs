@@ -34,7 +34,7 @@ pub(crate) async fn serve_connection(
                 tracing::debug!(%remote, %error, "no TCP_NODELAY");
             }
             match tls {
-                None => serve_stream(&worker, stream, Conn { remote, tls: false }).await,
+                None => serve_stream(&worker, stream, Conn { remote }).await,
                 Some(acceptor) => serve_tls(&worker, stream, remote, &acceptor).await,
             }
         }
@@ -45,7 +45,7 @@ pub(crate) async fn serve_connection(
 
 async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, acceptor: &TlsAcceptor) {
     match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => serve_stream(worker, stream, Conn { remote, tls: true }).await,
+        Ok(Ok(stream)) => serve_stream(worker, stream, Conn { remote }).await,
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
     }

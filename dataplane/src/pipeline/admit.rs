@@ -6,7 +6,6 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 
-use super::Conn;
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
 use crate::telemetry::labels::Limit;
@@ -48,14 +47,13 @@ pub(crate) struct Inbound<'a> {
     pub(crate) host: String,
     pub(crate) origin: Option<&'a HeaderValue>,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) tls: bool,
 }
 
 /// Checks a head.
 ///
 /// # Errors
 /// The first thing wrong with it.
-pub(crate) fn check<'a>(shared: &Shared, conn: &Conn, head: &'a Parts) -> Result<Inbound<'a>, Fault> {
+pub(crate) fn check<'a>(shared: &Shared, head: &'a Parts) -> Result<Inbound<'a>, Fault> {
     sizes(shared, head)?;
     for name in &SINGLE {
         if head.headers.get_all(name).iter().nth(1).is_some() {
@@ -73,7 +71,6 @@ pub(crate) fn check<'a>(shared: &Shared, conn: &Conn, head: &'a Parts) -> Result
         host,
         origin: head.headers.get(header::ORIGIN),
         headers: &head.headers,
-        tls: conn.tls,
     })
 }
 

@@ -20,7 +20,6 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Conn {
     pub(crate) remote: SocketAddr,
-    pub(crate) tls: bool,
 }
 
 /// Grows while the request passes the stages.

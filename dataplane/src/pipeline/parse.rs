@@ -24,7 +24,8 @@ use crate::worker::Shared;
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) body: Bytes,
-    pub(crate) envelope: Envelope,
+    /// Boxed: it is large and passes through every stage.
+    pub(crate) envelope: Box<Envelope>,
     pub(crate) method: Method,
     pub(crate) kind: Kind,
     pub(crate) claim: Claim,
@@ -63,8 +64,9 @@ pub(crate) async fn message(
 ) -> Result<Message, Fault> {
     let accepts_events = content_headers(inbound.headers)?;
     let body = body::collect(shared, inbound.headers, body).await?;
-    let envelope =
-        scan::scan(&body, &shared.limits.message).map_err(|error| refused(shared, &error, &body, exchange))?;
+    let envelope = scan::scan(&body, &shared.limits.message)
+        .map_err(|error| refused(shared, &error, &body, exchange))
+        .map(Box::new)?;
     exchange.id = envelope.id.filter(|_| envelope.kind == Kind::Request).map(|id| body.slice(id.span.range()));
     let method = envelope.known_method().unwrap_or(Method::Other);
     exchange.note(|record| {

@@ -125,7 +125,7 @@ async fn by_name(
         [] => return Err(unknown(kind, &visible)),
         [only] => (only.section, only.own.clone()),
         _ => match worker.shared.catalog.resolve(&route.bound, &viewer(&permit.scope), kind, &visible).await {
-            Resolution::One { section, own } => (section, own.into()),
+            Resolution::One { section, own } => (section, own.into_string().into()),
             Resolution::Unknown | Resolution::Conflict => return Err(unknown(kind, &visible)),
         },
     };

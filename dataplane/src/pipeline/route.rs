@@ -31,7 +31,6 @@ pub(crate) struct LiveRoute {
 /// Every route of one configuration.
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
-    pub(crate) generation: u64,
     by_path: HashMap<String, Vec<Arc<LiveRoute>>, RandomState>,
     servers: HashMap<BackendKey, Arc<Server>, RandomState>,
 }
@@ -58,7 +57,7 @@ impl RouteTable {
             .values()
             .map(|backend| (backend.key, Server::new(Arc::clone(backend), previous.servers.get(&backend.key))))
             .collect();
-        let mut table = Self { generation: snapshot.generation, by_path: HashMap::default(), servers };
+        let mut table = Self { by_path: HashMap::default(), servers };
         for spec in snapshot.routes.values() {
             let found: Option<Vec<_>> = spec.backends.iter().map(|b| table.servers.get(&b.key).cloned()).collect();
             // Translate leaves out what it cannot resolve; a hole here would be a bug, and shifts no section.

@@ -85,13 +85,14 @@ impl Keeper {
         let stops = live.compiled.sections.iter().zip(self.entries_of(key)).map(|(section, entry)| {
             let state = entry.map(|entry| entry.desk.state());
             let up = state.as_ref().is_some_and(|state| state.presence == Presence::Up);
+            let linked = state.as_ref().is_some_and(|state| state.link.is_some());
             let facts = state.as_ref().and_then(|state| state.facts.as_ref());
             let has = facts.is_none_or(|facts| facts.has(ListKind::Resources));
             Stop {
                 section: section.index,
                 key: section.spec.key,
                 link: state.as_ref().and_then(|state| state.link.clone()).filter(|_| up && has),
-                missing: !up && has,
+                missing: has && !(up && linked),
                 entry: entry.map(Entry::weak),
             }
         });

@@ -131,7 +131,8 @@ impl Wants {
     fn kind(&self) -> Option<ListKind> {
         match self {
             Self::List { kind, .. } => Some(*kind),
-            Self::Hello(_) | Self::Walk { .. } => None,
+            Self::Walk { .. } => Some(ListKind::Resources),
+            Self::Hello(_) => None,
         }
     }
 
@@ -151,9 +152,13 @@ impl Keeper {
     pub(super) fn advance(&mut self, key: &WorkKey, now: Instant) {
         let Some(mut work) = self.works.remove(key) else { return };
         if work.dirty || !work.waiters.is_empty() {
-            let settled: KindSet =
+            let met = self.all_settled(key, None);
+            let mut settled: KindSet =
                 ListKind::KEPT.into_iter().filter(|kind| self.all_settled(key, Some(*kind))).collect();
-            let ready = work.take_ready(settled, self.all_settled(key, None), now);
+            if met && !self.entries_of(key).flatten().any(|entry| entry.desk.is_between()) {
+                settled = settled.with(ListKind::Resources);
+            }
+            let ready = work.take_ready(settled, met, now);
             let asked: KindSet = ready.iter().filter_map(Wants::kind).collect();
             if work.dirty {
                 self.publish_hello(key, &work);

@@ -119,7 +119,8 @@ async fn a_session_may_have_a_list_of_its_own() {
     let hello = Hello::Made { revision: LEGACY, capabilities: C::NONE, client_name: "t", client_version: "1" };
     let session = initialize(&pool, server, &hello).await.unwrap().session;
     let read = async || -> OwnList {
-        let list: Arc<BackendList> = read_list(&pool, server, &session, ListKind::Tools).await.unwrap();
+        let list: Arc<BackendList> =
+            read_list(&pool, server, &session, C::NONE, ListKind::Tools, &short()).await.unwrap();
         OwnList { key: route.compiled.sections[0].spec.key, kind: ListKind::Tools, list }
     };
     let same = read().await;
@@ -130,7 +131,7 @@ async fn a_session_may_have_a_list_of_its_own() {
     assert_eq!(bench.with_own(&route, &[own]).await, ["a_mine", "b_y"]);
     assert_eq!(bench.tools(&route, &plain()).await, ["a_x", "b_y"]);
     a.forget_sessions();
-    let lost = read_list(&pool, server, &session, ListKind::Tools).await.unwrap_err();
+    let lost = read_list(&pool, server, &session, C::NONE, ListKind::Tools, &short()).await.unwrap_err();
     assert!(lost.is_session_lost());
 }
 

@@ -52,9 +52,22 @@ impl Client {
 
     /// Sends one message as an event. A client that reads nothing for the length of its patience is given up.
     pub(crate) async fn event(&mut self, data: &[u8], patience: Patience) {
+        self.event_with(data, None, patience).await;
+    }
+
+    /// The same with an id to resume from.
+    pub(crate) async fn event_with(&mut self, data: &[u8], id: Option<&[u8]>, patience: Patience) {
         self.begin_stream(patience);
-        let mut out = Vec::with_capacity(data.len() + 32);
-        sse::encode_event(&mut out, Some("message"), None, None, data);
+        let mut out = Vec::with_capacity(data.len() + 64);
+        sse::encode_event(&mut out, Some("message"), id, None, data);
+        self.raw(out.into(), patience).await;
+    }
+
+    /// An event without a message: from here on the stream can be resumed, after `retry` milliseconds.
+    pub(crate) async fn prime(&mut self, id: Option<&[u8]>, retry: Option<u64>, patience: Patience) {
+        self.begin_stream(patience);
+        let mut out = Vec::with_capacity(64);
+        sse::encode_event(&mut out, None, id, retry, b"");
         self.raw(out.into(), patience).await;
     }
 
@@ -72,14 +85,14 @@ impl Client {
     }
 
     /// The last message: as the JSON answer while nothing was sent yet, else as the last event.
-    pub(crate) async fn finish(mut self, data: Bytes, status: http::StatusCode, patience: Patience) {
+    pub(crate) async fn finish(mut self, data: Bytes, status: http::StatusCode, id: Option<&[u8]>, patience: Patience) {
         match self {
             Self::Waiting { head, .. } => {
                 let reply = Reply::Json { status, body: data.into(), session: None };
                 // Nobody waits any more.
                 let _gone = head.send(Ok(reply));
             }
-            Self::Reading(_) => self.event(&data, patience).await,
+            Self::Reading(_) => self.event_with(&data, id, patience).await,
             Self::Gone => {}
         }
     }

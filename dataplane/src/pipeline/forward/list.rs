@@ -73,7 +73,8 @@ async fn read(
     let server = route.bound.servers.get(section.index)?;
     let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server };
     let bound = binder.known(session)?;
-    match read_list(&worker.pool, server, &bound.upstream, kind).await {
+    let limits = worker.shared.catalog.limits();
+    match read_list(&worker.pool, server, &bound.upstream, session.capabilities, kind, limits).await {
         Ok(list) => Some(list),
         Err(error) => {
             tracing::debug!(backend = %server.backend.name, %error, "a session's own list could not be read");

@@ -67,6 +67,20 @@ pub(crate) fn answer(
     apply(&edits, data)
 }
 
+/// An answer on a resumed stream, whose call is not known any more: no two kinds of results hold URIs in the same place.
+///
+/// # Errors
+/// Only a fault of our own.
+pub(crate) fn resumed_answer(section: &Section, data: &Bytes, envelope: &Envelope) -> Result<Bytes, Fault> {
+    let mut edits = Edits::new();
+    if let Some(result) = &envelope.result {
+        for pattern in [&walk::CALL_RESULT_URIS, &walk::PROMPT_RESULT_URIS, &walk::READ_RESULT_URIS] {
+            map_uris(&mut edits, section, data, result.object.span, pattern);
+        }
+    }
+    apply(&edits, data)
+}
+
 /// A notification as the client understands it.
 ///
 /// # Errors

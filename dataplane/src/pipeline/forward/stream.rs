@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringway_mcp::Method;
-use ringway_mcp::scan::{self, Envelope, Kind};
 use ringway_snapshot::BackendKey;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,14 +20,13 @@ use super::super::parse::Accepts;
 use super::super::pick;
 use super::super::route::LiveRoute;
 use super::super::session::Scope;
-use super::capabilities::{change_notification, changed_list, owned};
-use super::client::{Client, Patience};
-use super::{answer, relay, rewrite};
+use super::capabilities::change_notification;
+use super::client::Client;
+use super::outlet::Outlet;
 use crate::catalog::{Changes, KindSet};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::session::asks::Ask;
 use crate::session::bind::Binder;
 use crate::session::owner::Holder;
 use crate::telemetry::labels::{Limit, TaskName};
@@ -46,11 +43,7 @@ const REOPEN_MOST: Duration = Duration::from_secs(30);
 pub(crate) struct StreamPlace(Arc<Worker>);
 
 struct Held {
-    worker: Arc<Worker>,
-    route: Arc<LiveRoute>,
-    session: Arc<Session>,
-    number: u64,
-    client: Client,
+    outlet: Outlet,
     readers: HashMap<BackendKey, Task>,
     heard: mpsc::Sender<(usize, Incoming)>,
     _place: StreamPlace,
@@ -79,11 +72,14 @@ pub(crate) fn open(
     let number = worker.asks.number();
     let notices = worker.register_stream(session.key(), number);
     let held = Held {
-        worker: Arc::clone(worker),
-        route: Arc::clone(route),
-        session,
-        number,
-        client: Client::Reading(sender),
+        outlet: Outlet {
+            worker: Arc::clone(worker),
+            route: Arc::clone(route),
+            session,
+            number,
+            client: Client::Reading(sender),
+            resumed: false,
+        },
         readers: HashMap::new(),
         heard,
         _place: place,
@@ -98,124 +94,79 @@ pub(crate) fn open(
 impl Held {
     async fn run(mut self, mut notices: mpsc::Receiver<Notice>, mut hears: mpsc::Receiver<(usize, Incoming)>) {
         self.take_over().await;
-        for server in self.route.bound.servers.clone() {
+        for server in self.outlet.route.bound.servers.clone() {
             if self.is_bound(&server) {
                 self.listen_to(server.backend.key);
             }
         }
-        let viewer = pick::viewer(&Scope::Session(Arc::clone(&self.session)));
-        let mut changes = self.worker.shared.catalog.changes(&self.route.bound, &viewer);
-        let shared = Arc::clone(&self.worker.shared);
+        let viewer = pick::viewer(&Scope::Session(Arc::clone(&self.outlet.session)));
+        let mut changes = self.outlet.worker.shared.catalog.changes(&self.outlet.route.bound, &viewer);
+        let shared = Arc::clone(&self.outlet.worker.shared);
+        let patience = self.outlet.patience();
         let ends = Instant::now() + jittered(shared.limits.stream_age);
-        while !matches!(self.client, Client::Gone) {
+        while !matches!(self.outlet.client, Client::Gone) {
             tokio::select! {
                 biased;
-                () = self.client.closed() => break,
+                () = self.outlet.client.closed() => break,
                 () = shared.drain.begun() => break,
                 notice = notices.recv() => match notice {
                     Some(Notice::Bound(backend)) => self.listen_to(backend),
                     Some(Notice::End) | None => break,
                 },
                 heard = hears.recv() => if let Some((section, incoming)) = heard {
-                    self.relay(section, incoming).await;
+                    self.outlet.relay(section, incoming).await;
                 },
                 kinds = next_change(&mut changes) => self.announce(kinds).await,
-                () = tokio::time::sleep(shared.limits.stream_keepalive) => self.client.comment(self.patience()).await,
+                () = tokio::time::sleep(shared.limits.stream_keepalive) => self.outlet.client.comment(patience).await,
                 () = tokio::time::sleep_until(ends) => break,
             }
         }
-        self.worker.asks.close(self.number);
-        self.worker.forget_stream(self.session.key(), self.number);
-        shared.owner.clear_holder(self.session.key(), self.holder());
+        self.outlet.worker.asks.close(self.outlet.number);
+        self.outlet.worker.forget_stream(self.outlet.session.key(), self.outlet.number);
+        shared.owner.clear_holder(self.outlet.session.key(), self.holder());
     }
 
     /// From now on this worker holds the session's stream; a stream elsewhere ends.
     async fn take_over(&self) {
-        let shared = &self.worker.shared;
-        let key = self.session.key();
+        let shared = &self.outlet.worker.shared;
+        let key = self.outlet.session.key();
         // Without a record nobody looks for the holder either.
         let old = shared.owner.set_holder(key, self.holder()).unwrap_or_default();
-        if let Some(old) = old.and_then(|old| u16::try_from(old.worker).ok()).filter(|old| *old != self.worker.id) {
+        if let Some(old) =
+            old.and_then(|old| u16::try_from(old.worker).ok()).filter(|old| *old != self.outlet.worker.id)
+        {
             shared.mailboxes.send(old, crate::peer::Message::EndStream { session: key }).await;
         }
     }
 
     fn holder(&self) -> Holder {
-        Holder { worker: u32::from(self.worker.id), number: self.number }
+        Holder { worker: u32::from(self.outlet.worker.id), number: self.outlet.number }
     }
 
     fn is_bound(&self, server: &Arc<Server>) -> bool {
-        let binder = Binder { owner: &self.worker.shared.owner, pool: &self.worker.pool, server };
-        binder.known(&self.session).is_some()
+        let binder = Binder { owner: &self.outlet.worker.shared.owner, pool: &self.outlet.worker.pool, server };
+        binder.known(&self.outlet.session).is_some()
     }
 
     fn listen_to(&mut self, backend: BackendKey) {
-        let Some(section) = self.route.rules().section_of(backend).map(|s| s.index) else { return };
-        let Some(server) = self.route.bound.servers.get(section).cloned() else { return };
-        let reader = read(Arc::clone(&self.worker), server, Arc::clone(&self.session), section, self.heard.clone());
+        let Some(section) = self.outlet.route.rules().section_of(backend).map(|s| s.index) else { return };
+        let Some(server) = self.outlet.route.bound.servers.get(section).cloned() else { return };
+        let reader = read(
+            Arc::clone(&self.outlet.worker),
+            server,
+            Arc::clone(&self.outlet.session),
+            section,
+            self.heard.clone(),
+        );
         // In place of an older reader, which was bound to another upstream session.
-        self.readers.insert(backend, self.worker.spawn_owned(TaskName::UpstreamStream, reader));
-    }
-
-    fn patience(&self) -> Patience {
-        let limits = &self.worker.shared.limits;
-        Patience { events: limits.stream_events, stall: limits.write_stall }
+        self.readers.insert(backend, self.outlet.worker.spawn_owned(TaskName::UpstreamStream, reader));
     }
 
     async fn announce(&mut self, kinds: KindSet) {
+        let patience = self.outlet.patience();
         for method in kinds.iter().map(change_notification).collect::<BTreeSet<_>>() {
             let data = format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, method.as_str());
-            self.client.event(data.as_bytes(), self.patience()).await;
-        }
-    }
-
-    async fn relay(&mut self, section: usize, incoming: Incoming) {
-        let Incoming::Message { data, .. } = incoming else { return };
-        let Ok(envelope) = scan::scan(&data, &self.worker.shared.limits.message) else { return };
-        match envelope.kind {
-            // Answers to calls travel on the calls' own streams.
-            Kind::Response => {}
-            Kind::Notification => self.notice(section, &data, &envelope).await,
-            Kind::Request => self.ask(section, &data, &envelope).await,
-        }
-    }
-
-    async fn notice(&mut self, section: usize, data: &Bytes, envelope: &Envelope) {
-        let Some(rules) = self.route.rules().sections.get(section) else { return };
-        let method = envelope.known_method().unwrap_or(Method::Other);
-        if let Some(kind) = changed_list(method) {
-            self.worker.shared.owner.mark_list_changed(self.session.key(), rules.spec.key, owned(kind));
-        }
-        if method == Method::Cancelled {
-            if let Some(id) = envelope.params.as_ref().and_then(|p| p.request_id)
-                && let Some(number) = self.worker.asks.number_of(self.session.key(), self.number, id.raw(data))
-            {
-                let mut edits = ringway_mcp::splice::Edits::new();
-                edits.replace(id.span, self.worker.address(number).raw_id().as_bytes());
-                if let Ok(data) = edits.apply(data) {
-                    self.client.event(&data, self.patience()).await;
-                }
-            }
-            return;
-        }
-        if let Ok(data) = rewrite::notification(rules, data, envelope) {
-            self.client.event(&data, self.patience()).await;
-        }
-    }
-
-    async fn ask(&mut self, section: usize, data: &Bytes, envelope: &Envelope) {
-        let Some(server) = self.route.bound.servers.get(section).cloned() else { return };
-        let binder = Binder { owner: &self.worker.shared.owner, pool: &self.worker.pool, server: &server };
-        let (Some(bound), Some(id)) = (binder.known(&self.session), envelope.id) else { return };
-        let raw = data.slice(id.span.range());
-        if envelope.known_method() == Some(Method::Ping) {
-            answer::post(&self.worker, &server, &bound.upstream, relay::pong(&raw)).await;
-            return;
-        }
-        let ask = Ask { session: self.session.key(), server, upstream: bound.upstream, id: raw, owner: self.number };
-        let number = self.worker.asks.open(ask);
-        if let Ok(data) = rewrite::with_id(data, envelope, self.worker.address(number).raw_id().as_bytes()) {
-            self.client.event(&data, self.patience()).await;
+            self.outlet.client.event(data.as_bytes(), patience).await;
         }
     }
 }
