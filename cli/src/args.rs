@@ -16,7 +16,7 @@ use crate::remote::Remote;
 #[command(name = "ringway", version, after_help = exit::HELP, propagate_version = true)]
 pub struct Cli {
     /// What to log to standard error: error, warn, info, debug, trace or off, or filters such as `ringway=debug`
-    /// [default: info for run, warn otherwise]
+    /// [default: info for run, error for demo, warn otherwise]
     #[arg(long, global = true, value_name = "LEVEL", env = "RINGWAY_LOG")]
     pub log_level: Option<String>,
     /// What to do

@@ -44,8 +44,9 @@ async fn serve(options: &Run) -> Result<Exit, CommandError> {
     loop {
         tokio::select! {
             Some(snapshot) = reloads.recv() => {
+                // Said only once it is true.
+                gateway.apply(snapshot.clone());
                 announce(&snapshot);
-                gateway.apply(snapshot);
             }
             signal = signals.next() => match signal {
                 Signal::Reload => watch.reload(),

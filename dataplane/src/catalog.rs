@@ -27,6 +27,7 @@ mod walk;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -35,7 +36,7 @@ use ringway_mcp::capability::ClientCapabilities;
 use ringway_mcp::headers::ParamHeader;
 use ringway_seal::{Bound, Cursor, Keyring};
 use ringway_snapshot::BackendKey;
-use tokio::sync::{mpsc, oneshot, watch as channel};
+use tokio::sync::{Notify, mpsc, oneshot, watch as channel};
 use tokio::time::{Instant, timeout};
 
 pub use changes::{Changes, KindSet};
@@ -63,6 +64,7 @@ pub struct Catalog {
     shared: Arc<Shared>,
     orders: mpsc::Sender<Order>,
     config: channel::Sender<Arc<Routes>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What workers and the catalogue thread both hold.
@@ -73,6 +75,8 @@ struct Shared {
     limits: Arc<Limits>,
     metrics: Arc<Metrics>,
     learned: Mutex<Learned>,
+    /// Ends the catalogue thread.
+    stop: Notify,
 }
 
 /// A list that one session sees instead of its viewer's.

@@ -192,3 +192,29 @@ fn certificates_are_checked_at_the_start() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && text.contains("TLS"), "{text}");
 }
+
+#[test]
+fn the_demo_calls_through_itself_in_both_eras_and_takes_the_next_free_port() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wanted = holder.local_addr().unwrap();
+    let output = ringway(&["demo", "--once", "--listen", &wanted.to_string()]).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), out.as_str()), (Some(0), "Counted down from 10\n42\n"), "{err}");
+    assert!(err.contains(&format!("Port {} is taken", wanted.port())), "{err}");
+    assert!(err.contains("progress 10/10") && err.contains("2026-07-28") && err.contains("2025-11-25"), "{err}");
+    assert!(!err.contains("WARN") && !err.contains("ERROR"), "{err}");
+}
+
+#[test]
+fn the_demo_stays_until_ctrl_c_and_both_eras_see_their_server() {
+    let mut demo = Running::start(&["demo", "--listen", "127.0.0.1:0"]);
+    let url = demo.line_with("Ringway listens on").split_whitespace().last().unwrap().to_owned();
+    demo.line_with("Ctrl-C ends it");
+    for (era, tool) in [("modern", "modern_add"), ("legacy", "legacy_add")] {
+        let output = ringway(&["call", &url, tool, r#"{"a":1,"b":2}"#, "--era", era]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"3\n".as_slice()), "{text}");
+    }
+    demo.signal("-INT");
+    assert_eq!(demo.wait().code(), Some(0));
+}

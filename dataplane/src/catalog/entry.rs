@@ -25,25 +25,25 @@ use crate::telemetry::tasks::Tasks;
 use crate::upstream::{Pool, Server, end_session};
 
 /// Which entry.
-pub type EntryKey = (BackendKey, Viewer);
+pub(super) type EntryKey = (BackendKey, Viewer);
 
 /// The keeper's hold on an entry. Dropping it ends the task.
 #[derive(Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     pub desk: Arc<Desk>,
     orders: mpsc::UnboundedSender<KindSet>,
 }
 
 /// What an entry knows; short locks only.
 #[derive(Debug)]
-pub struct Desk {
+pub(super) struct Desk {
     pub key: EntryKey,
     state: Mutex<State>,
 }
 
 /// The knowledge itself.
 #[derive(Debug)]
-pub struct State {
+pub(super) struct State {
     pub server: Arc<Server>,
     pub presence: Presence,
     pub facts: Option<Arc<Facts>>,
@@ -58,7 +58,7 @@ pub struct State {
 
 /// One list.
 #[derive(Debug, Clone, Default)]
-pub enum ListState {
+pub(super) enum ListState {
     #[default]
     Unread,
     /// The server's capabilities do not announce it.
@@ -76,7 +76,7 @@ pub enum ListState {
 
 /// News for the keeper.
 #[derive(Debug, Clone, Copy)]
-pub struct News {
+pub(super) struct News {
     pub key: EntryKey,
     /// Lists that may differ now; empty: only freshness or presence.
     pub kinds: KindSet,
@@ -84,7 +84,7 @@ pub struct News {
 
 /// What every entry shares.
 #[derive(Debug, Clone)]
-pub struct Shop {
+pub(super) struct Shop {
     pub pool: Arc<Pool>,
     pub limits: Arc<Limits>,
     pub tasks: Tasks,
@@ -123,7 +123,7 @@ struct Standing(AbortHandle);
 
 impl Entry {
     /// Starts the task.
-    pub fn start(key: EntryKey, server: Arc<Server>, shop: Shop) -> Self {
+    pub(super) fn start(key: EntryKey, server: Arc<Server>, shop: Shop) -> Self {
         let state = State {
             server,
             presence: Presence::Unseen,
@@ -142,12 +142,12 @@ impl Entry {
     }
 
     /// Where the entry's task hears what is to be read again, without holding it.
-    pub fn weak(&self) -> mpsc::WeakUnboundedSender<KindSet> {
+    pub(super) fn weak(&self) -> mpsc::WeakUnboundedSender<KindSet> {
         self.orders.downgrade()
     }
 
     /// Asks for fresh lists.
-    pub fn refresh(&self, kinds: KindSet) {
+    pub(super) fn refresh(&self, kinds: KindSet) {
         // An ended task has nothing to refresh.
         let _ = self.orders.send(kinds);
     }
@@ -156,12 +156,18 @@ impl Entry {
 // === impl Desk ===
 
 impl Desk {
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A connection was lost and the next one is being made: a walk waits for it.
+    pub(crate) fn is_between(&self) -> bool {
+        let state = self.state();
+        state.presence == Presence::Up && state.link.is_none()
+    }
+
     /// Has the server's answer for `kind` come, or is it known not to come soon?
-    pub fn is_settled(&self, kind: Option<ListKind>) -> bool {
+    pub(super) fn is_settled(&self, kind: Option<ListKind>) -> bool {
         let state = self.state();
         match (state.presence, kind) {
             (Presence::Unseen, _) => false,
@@ -175,12 +181,12 @@ impl Desk {
 
 impl State {
     /// When the first list that nobody would tell us of is to be read again.
-    pub fn stale_at(&self, limits: &Limits) -> Option<Instant> {
+    pub(super) fn stale_at(&self, limits: &Limits) -> Option<Instant> {
         ListKind::KEPT.into_iter().filter_map(|kind| self.fresh_until(kind, limits)).min()
     }
 
     /// Lists that are to be read again.
-    pub fn stale_kinds(&self, limits: &Limits, now: Instant) -> KindSet {
+    pub(super) fn stale_kinds(&self, limits: &Limits, now: Instant) -> KindSet {
         ListKind::KEPT
             .into_iter()
             .filter(|kind| self.fresh_until(*kind, limits).is_some_and(|until| until <= now))
@@ -209,7 +215,7 @@ impl State {
 // === impl ListState ===
 
 impl ListState {
-    pub fn list(&self) -> Option<&Arc<BackendList>> {
+    pub(super) fn list(&self) -> Option<&Arc<BackendList>> {
         match self {
             Self::Read { list, .. } => Some(list),
             Self::Failed { last, .. } => last.as_ref(),

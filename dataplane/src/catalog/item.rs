@@ -18,7 +18,7 @@ use crate::state::route::{NameKind, Section};
 
 /// What becomes of an item.
 #[derive(Debug)]
-pub enum Shown {
+pub(super) enum Shown {
     /// By the route's rules: no report.
     Hidden,
     /// For a reason that somebody should know.
@@ -28,7 +28,7 @@ pub enum Shown {
 
 /// A visible item.
 #[derive(Debug)]
-pub struct Visible {
+pub(super) struct Visible {
     /// Name, URI or template as clients see it.
     pub name: Box<str>,
     pub raw: Bytes,
@@ -53,7 +53,7 @@ struct Parts {
 ///
 /// Rules on resources and templates match their URIs: a read names nothing else.
 #[must_use]
-pub fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, limits: &Limits) -> Shown {
+pub(super) fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, limits: &Limits) -> Shown {
     let name = match visible_name(section, kind, &item.own) {
         Ok(Some(name)) => name,
         Ok(None) => return Shown::Hidden,
@@ -70,7 +70,7 @@ pub fn show(section: &Section, kind: ListKind, item: &ListItem, modern: bool, li
 
 /// Is this a name that every client and model takes: `[A-Za-z0-9_.-]{1,128}` (SEP-986)?
 #[must_use]
-pub fn is_portable(name: &str) -> bool {
+pub(super) fn is_portable(name: &str) -> bool {
     (1..=128).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }

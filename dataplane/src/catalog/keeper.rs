@@ -20,17 +20,17 @@ use super::entry::{Entry, EntryKey, News, Shop};
 use super::viewer::Viewer;
 use crate::upstream::LiveRoute;
 
-pub use order::{Ask, Order};
+pub(super) use order::{Ask, Order};
 use work::Work;
 
 /// Routes of the present configuration.
-pub type Routes = HashMap<ObjectName, Arc<LiveRoute>, RandomState>;
+pub(super) type Routes = HashMap<ObjectName, Arc<LiveRoute>, RandomState>;
 
 type WorkKey = (ObjectName, Viewer);
 
 /// All that the catalogue thread owns.
 #[derive(Debug)]
-pub struct Keeper {
+pub(super) struct Keeper {
     shared: Arc<Shared>,
     shop: Shop,
     routes: Arc<Routes>,
@@ -41,7 +41,7 @@ pub struct Keeper {
 
 /// What the loop waits for.
 #[derive(Debug)]
-pub struct Inputs {
+pub(super) struct Inputs {
     pub orders: mpsc::Receiver<Order>,
     pub config: watch::Receiver<Arc<Routes>>,
     pub news: mpsc::UnboundedReceiver<News>,
@@ -51,7 +51,7 @@ pub struct Inputs {
 
 impl Keeper {
     #[must_use]
-    pub fn new(shared: Arc<Shared>, shop: Shop) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, shop: Shop) -> Self {
         let next_sweep = Instant::now() + shared.limits.idle / 4;
         Self {
             shared,
@@ -64,7 +64,7 @@ impl Keeper {
     }
 
     /// Runs until the catalogue is dropped.
-    pub async fn run(mut self, mut inputs: Inputs) {
+    pub(super) async fn run(mut self, mut inputs: Inputs) {
         loop {
             let due = self.next_due();
             tokio::select! {
@@ -74,7 +74,7 @@ impl Keeper {
                         return;
                     }
                     let routes = Arc::clone(&inputs.config.borrow_and_update());
-                    self.apply(routes);
+                    self.apply(&routes);
                 }
                 Some(news) = inputs.news.recv() => {
                     self.hear(news);
@@ -87,6 +87,7 @@ impl Keeper {
                     let Some(order) = order else { return };
                     self.obey(order);
                 }
+                () = self.shared.stop.notified() => return,
                 () = sleep_until(due) => {}
             }
             self.work_off();

@@ -12,7 +12,7 @@ use super::viewer::Viewer;
 
 /// URI → section name, per route. Two generations: the older one is dropped when the younger is full.
 #[derive(Debug)]
-pub struct Learned {
+pub(super) struct Learned {
     young: HashMap<Key, Box<str>, RandomState>,
     old: HashMap<Key, Box<str>, RandomState>,
     half: usize,
@@ -27,7 +27,7 @@ type Key = (ObjectName, Box<str>);
 impl Learned {
     /// Room for `capacity` URIs.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self {
             young: HashMap::default(),
             old: HashMap::default(),
@@ -37,7 +37,7 @@ impl Learned {
     }
 
     /// The first section that lists a URI keeps it, as in the merged list.
-    pub fn learn(&mut self, route: &ObjectName, uri: &str, section: &str) {
+    pub(super) fn learn(&mut self, route: &ObjectName, uri: &str, section: &str) {
         let key = (route.clone(), uri.into());
         if self.young.contains_key(&key) || self.old.contains_key(&key) {
             return;
@@ -46,7 +46,7 @@ impl Learned {
     }
 
     /// The section's name.
-    pub fn find(&mut self, route: &ObjectName, uri: &str) -> Option<Box<str>> {
+    pub(super) fn find(&mut self, route: &ObjectName, uri: &str) -> Option<Box<str>> {
         let key = (route.clone(), uri.into());
         if let Some(section) = self.young.get(&key) {
             return Some(section.clone());
@@ -57,14 +57,14 @@ impl Learned {
     }
 
     /// Forgets what was learned of routes that are gone or changed.
-    pub fn retain(&mut self, keep: impl Fn(&ObjectName) -> bool) {
+    pub(super) fn retain(&mut self, keep: impl Fn(&ObjectName) -> bool) {
         self.young.retain(|(route, _), _| keep(route));
         self.old.retain(|(route, _), _| keep(route));
         self.walked.retain(|(route, _), _| keep(route));
     }
 
     /// May all resources be walked for an unknown URI? Not again within `rest`: unknown URIs are cheap to make up.
-    pub fn begins_walk(&mut self, route: &ObjectName, viewer: &Viewer, now: Instant, rest: Duration) -> bool {
+    pub(super) fn begins_walk(&mut self, route: &ObjectName, viewer: &Viewer, now: Instant, rest: Duration) -> bool {
         let last = self.walked.entry((route.clone(), *viewer)).or_insert(now);
         let begins = *last == now || now.saturating_duration_since(*last) >= rest;
         if begins {

@@ -22,7 +22,7 @@ use crate::upstream::{
 
 /// What is needed to ask one server.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub(super) struct Link {
     pub(super) server: Arc<Server>,
     /// `None`: modern.
     pub(super) session: Option<UpstreamSession>,

@@ -106,14 +106,14 @@ pub enum BadPage {
 
 /// What to ask after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     Done,
     Page(String),
 }
 
 /// The parts of one page that matter: for lists that are kept and for those that are walked.
 #[derive(Debug)]
-pub struct Page {
+pub(super) struct Page {
     pub items: Vec<Span>,
     /// The empty string is a cursor.
     pub next: Option<String>,
@@ -123,7 +123,7 @@ pub struct Page {
 
 /// Puts pages together, within limits.
 #[derive(Debug)]
-pub struct Pages<'a> {
+pub(super) struct Pages<'a> {
     list: BackendList,
     limits: &'a Limits,
     names: HashSet<Box<str>, RandomState>,
@@ -142,7 +142,7 @@ const DROPPED_KEPT: usize = 64;
 ///
 /// # Errors
 /// What is no successful answer with the list in it.
-pub fn read_page(kind: ListKind, message: &[u8]) -> Result<Page, BadPage> {
+pub(super) fn read_page(kind: ListKind, message: &[u8]) -> Result<Page, BadPage> {
     let envelope = scan(message, &wide()).map_err(|error| BadPage::Message(error.reason))?;
     if envelope.kind != Kind::Response {
         return Err(BadPage::NoItems(kind.member()));
@@ -173,7 +173,7 @@ pub(super) fn wide() -> ScanLimits {
 ///
 /// # Errors
 /// The reason to leave the item out.
-pub fn own_name(kind: ListKind, body: &[u8], item: Span) -> Result<Box<str>, DropReason> {
+pub(super) fn own_name(kind: ListKind, body: &[u8], item: Span) -> Result<Box<str>, DropReason> {
     let mut found = None;
     for member in value::members(body, item).filter(|member| member.key.is(body, kind.key())) {
         if found.replace(member.value).is_some() {
@@ -330,7 +330,7 @@ impl BackendList {
 
 impl<'a> Pages<'a> {
     #[must_use]
-    pub fn new(kind: ListKind, limits: &'a Limits) -> Self {
+    pub(super) fn new(kind: ListKind, limits: &'a Limits) -> Self {
         let list = BackendList {
             kind,
             items: Vec::new(),
@@ -348,7 +348,7 @@ impl<'a> Pages<'a> {
     ///
     /// # Errors
     /// [`BadPage`]; what was read before is then no list.
-    pub fn take(&mut self, message: &Bytes) -> Result<Next, BadPage> {
+    pub(super) fn take(&mut self, message: &Bytes) -> Result<Next, BadPage> {
         let page = read_page(self.list.kind, message)?;
         self.pages += 1;
         self.list.public &= page.public;
@@ -375,7 +375,7 @@ impl<'a> Pages<'a> {
 
     /// The list.
     #[must_use]
-    pub fn finish(self) -> BackendList {
+    pub(super) fn finish(self) -> BackendList {
         self.list
     }
 

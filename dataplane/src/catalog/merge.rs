@@ -21,7 +21,7 @@ use crate::state::route::CompiledRoute;
 
 /// What one section brings to a merged list.
 #[derive(Debug, Clone, Default)]
-pub struct Source {
+pub(super) struct Source {
     /// `None`: the server has no such list, or it was never read.
     pub list: Option<Arc<BackendList>>,
     /// The server should have answered and did not: what is shown of it is old or nothing.
@@ -32,9 +32,17 @@ pub struct Source {
     pub watched: bool,
 }
 
+/// Under which terms lists are merged.
+pub(super) struct Terms<'a> {
+    pub(super) modern: bool,
+    pub(super) limits: &'a Limits,
+    /// The text of a cursor behind a backend's item; `None` when it cannot be sealed.
+    pub(super) seal: &'a dyn Fn(BackendKey, &str) -> Option<String>,
+}
+
 /// A merged list of one route for one viewer, ready to be sent page by page.
 #[derive(Debug)]
-pub struct Merged {
+pub(super) struct Merged {
     pub kind: ListKind,
     pub pages: Vec<Page>,
     /// Visible items, in order.
@@ -60,11 +68,11 @@ pub struct Merged {
 }
 
 /// `x-mcp-header` annotations by backend and own tool name.
-pub type Params = HashMap<BackendKey, HashMap<Box<str>, Arc<[ParamHeader]>, RandomState>, RandomState>;
+pub(super) type Params = HashMap<BackendKey, HashMap<Box<str>, Arc<[ParamHeader]>, RandomState>, RandomState>;
 
 /// A visible item's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub(super) struct Slot {
     pub section: u32,
     /// Index in the backend's list.
     pub ordinal: u32,
@@ -83,14 +91,14 @@ pub struct Conflict {
 
 /// Who owns a visible name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
+pub(super) enum Owner {
     One { section: usize, own: Box<str> },
     Conflict,
 }
 
 /// An item that is shown, before pages.
 #[derive(Debug)]
-pub struct Entrant {
+pub(super) struct Entrant {
     pub section: u32,
     pub ordinal: u32,
     pub own: Box<str>,
@@ -102,21 +110,20 @@ pub struct Entrant {
 impl Merged {
     /// Merges `sources`, one per section of `route`. `previous` is the list this one replaces.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         route: &CompiledRoute,
         kind: ListKind,
-        modern: bool,
         sources: &[Source],
         previous: Option<&Self>,
-        limits: &Limits,
-        seal: &dyn Fn(BackendKey, &str) -> Option<String>,
+        terms: &Terms<'_>,
     ) -> Self {
+        let Terms { modern, limits, .. } = *terms;
         let mut merged = Self::blank(route, kind, sources);
         let entrants = merged.collect(route, modern, sources, limits);
         let entrants = merged.without_clashes(route, entrants);
         merged.boundaries = Boundaries::carried(previous, &merged.sources);
         let tail = merged.tail(modern, sources);
-        paginate(&mut merged, entrants, &tail, limits.page_bytes, seal);
+        paginate(&mut merged, entrants, &tail, limits.page_bytes, terms.seal);
         merged
     }
 
@@ -229,13 +236,13 @@ impl Merged {
 
     /// Whose name is it?
     #[must_use]
-    pub fn owner(&self, visible: &str) -> Option<&Owner> {
+    pub(super) fn owner(&self, visible: &str) -> Option<&Owner> {
         self.names.get(visible)
     }
 
     /// Memory that the pages and the index hold, in bytes.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         self.pages.iter().map(|page| page.bytes.len()).sum::<usize>()
             + self.slots.len() * size_of::<Slot>()
             + self.names.len() * 96

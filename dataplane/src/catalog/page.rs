@@ -23,7 +23,7 @@ use super::merge::{Entrant, Merged, Slot};
 
 /// One page as a JSON-RPC result object.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub(super) struct Page {
     pub bytes: Bytes,
     /// Index of its first slot.
     pub first: usize,
@@ -31,7 +31,7 @@ pub struct Page {
 
 /// What stands behind the items of every page.
 #[derive(Debug, Clone)]
-pub struct Tail {
+pub(super) struct Tail {
     pub modern: bool,
     pub ttl: Duration,
     pub public: bool,
@@ -41,7 +41,7 @@ pub struct Tail {
 
 /// Names that cursors ended with, for when they are gone.
 #[derive(Debug, Default)]
-pub struct Boundaries {
+pub(super) struct Boundaries {
     /// Names of this list's own cursors.
     sealed: Vec<(BackendKey, Box<str>)>,
     /// Gone names: the ordinal of the item before which they stood.
@@ -51,7 +51,7 @@ pub struct Boundaries {
 /// The cursor's backend is not on the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cursor's backend is no longer on the route")]
-pub struct NoPlace;
+pub(super) struct NoPlace;
 
 /// Gone names that are remembered per list.
 const GONE_KEPT: usize = 256;
@@ -60,7 +60,7 @@ const NAME_IN_CURSOR: usize = 1024;
 
 /// An own name as it stands in a cursor: itself, or U+0001 and 32 hex digits for a very long one (a URI template).
 #[must_use]
-pub fn cursor_name(own: &str) -> String {
+pub(super) fn cursor_name(own: &str) -> String {
     if own.len() <= NAME_IN_CURSOR { own.to_owned() } else { format!("\u{1}{:032x}", xxh3_128(own.as_bytes())) }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn paginate(
 
 /// A result object of raw items that stand in no kept list.
 #[must_use]
-pub fn result_of(kind: ListKind, items: &[Bytes], cursor: Option<&str>, tail: &Tail) -> Bytes {
+pub(super) fn result_of(kind: ListKind, items: &[Bytes], cursor: Option<&str>, tail: &Tail) -> Bytes {
     let mut page = Open::new(kind, 0);
     for item in items {
         page.add(item);
@@ -194,7 +194,7 @@ fn write_names(out: &mut Vec<u8>, names: &[Box<str>]) {
 impl Merged {
     /// The first page.
     #[must_use]
-    pub fn start(&self) -> Bytes {
+    pub(super) fn start(&self) -> Bytes {
         self.pages.first().map(|page| page.bytes.clone()).unwrap_or_default()
     }
 
@@ -202,12 +202,12 @@ impl Merged {
     ///
     /// # Errors
     /// [`NoPlace`].
-    pub fn after(&self, backend: BackendKey, name: &str) -> Result<Bytes, NoPlace> {
+    pub(super) fn after(&self, backend: BackendKey, name: &str) -> Result<Bytes, NoPlace> {
         let section = self.sources.iter().position(|(key, _)| *key == backend).ok_or(NoPlace)?;
         let next_ordinal = self.next_ordinal(section, backend, name);
         let at = (u32::try_from(section).unwrap_or(u32::MAX), u32::try_from(next_ordinal).unwrap_or(u32::MAX));
         let slot = self.slots.partition_point(|slot| (slot.section, slot.ordinal) < at);
-        Ok(self.from_slot(slot))
+        Ok(self.rest_of_page(slot))
     }
 
     fn next_ordinal(&self, section: usize, backend: BackendKey, name: &str) -> usize {
@@ -220,7 +220,7 @@ impl Merged {
     }
 
     /// From a slot to the end of the page that it is on.
-    fn from_slot(&self, index: usize) -> Bytes {
+    fn rest_of_page(&self, index: usize) -> Bytes {
         let Some(slot) = self.slots.get(index) else { return self.behind_the_end() };
         let Some(page) = self.pages.get(slot.page as usize) else { return Bytes::new() };
         if page.first == index {

@@ -1,14 +1,14 @@
 //! The catalogue thread: its runtime, its pool, its beginning and end.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ringway_seal::Keyring;
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::entry::Shop;
@@ -44,12 +44,13 @@ impl Catalog {
             limits: Arc::clone(&limits),
             learned: Mutex::new(Learned::new(limits.learned_uris)),
             metrics: Arc::clone(&metrics),
+            stop: Notify::new(),
         });
         let tasks = Tasks::new(metrics);
         let shop = Shop { pool: Arc::new(Pool::new()), limits, tasks: tasks.clone(), news };
         let keeper = Keeper::new(Arc::clone(&shared), shop);
         let inputs = Inputs { orders: order_inbox, config: config_inbox, news: news_inbox };
-        thread::Builder::new().name("catalog".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 // Entries are held by the keeper: when it returns they say goodbye.
                 keeper.run(inputs).await;
@@ -59,6 +60,16 @@ impl Catalog {
                 }
             });
         })?;
-        Ok(Arc::new(Self { shared, orders, config }))
+        Ok(Arc::new(Self { shared, orders, config, thread: Mutex::new(Some(thread)) }))
+    }
+
+    /// Ends the catalogue thread and its upstream sessions, and waits for that (a few seconds at most). Lists that are
+    /// asked for afterwards are answered from what was merged, or refused.
+    pub fn stop(&self) {
+        self.shared.stop.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the catalogue thread ended by a panic");
+        }
     }
 }

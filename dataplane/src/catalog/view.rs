@@ -21,11 +21,11 @@ use super::merge::{Merged, Params};
 use super::viewer::Viewer;
 
 /// Counts of changes by [`ListKind::slot`].
-pub type Versions = [u64; 4];
+pub(super) type Versions = [u64; 4];
 
 /// One route as one viewer sees it.
 #[derive(Debug)]
-pub struct View {
+pub(super) struct View {
     pub route: ObjectName,
     pub viewer: Viewer,
     lists: [ArcSwapOption<Merged>; 3],
@@ -40,7 +40,7 @@ pub struct View {
 
 /// All views.
 #[derive(Debug)]
-pub struct Board {
+pub(super) struct Board {
     start: Instant,
     views: ArcSwap<Views>,
     /// Held while `views` is replaced.
@@ -53,7 +53,7 @@ type Views = HashMap<ObjectName, ByViewer, RandomState>;
 /// Limit `catalog.viewers` is reached by viewers in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("limit catalog.viewers reached")]
-pub struct TooManyViewers;
+pub(super) struct TooManyViewers;
 
 /// Never stale.
 const FRESH: u64 = u64::MAX;
@@ -76,17 +76,17 @@ impl View {
 
     /// The merged list, if one is kept. Resources never are.
     #[must_use]
-    pub fn merged(&self, kind: ListKind) -> Option<Arc<Merged>> {
+    pub(super) fn merged(&self, kind: ListKind) -> Option<Arc<Merged>> {
         self.lists.get(kind.slot())?.load_full()
     }
 
     #[must_use]
-    pub fn hello(&self) -> Arc<Hello> {
+    pub(super) fn hello(&self) -> Arc<Hello> {
         self.hello.load_full()
     }
 
     #[must_use]
-    pub fn params(&self) -> Arc<Params> {
+    pub(super) fn params(&self) -> Arc<Params> {
         self.params.load_full()
     }
 

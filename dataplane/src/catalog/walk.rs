@@ -26,7 +26,7 @@ use crate::upstream::{LiveRoute, Pool};
 
 /// A walk over the backends of a route.
 #[derive(Debug)]
-pub struct Walk {
+pub(super) struct Walk {
     pub stops: Vec<Stop>,
     pub pool: Arc<Pool>,
     pub live: Arc<LiveRoute>,
@@ -35,7 +35,7 @@ pub struct Walk {
 
 /// One backend of a walk.
 #[derive(Debug)]
-pub struct Stop {
+pub(super) struct Stop {
     pub section: usize,
     pub key: BackendKey,
     /// `None`: down, or without resources.
@@ -47,7 +47,7 @@ pub struct Stop {
 
 /// What a walk is for.
 #[derive(Debug)]
-pub enum Aim {
+pub(super) enum Aim {
     /// One answer, from the start or from {backend, its cursor}.
     Page(Option<(BackendKey, Option<String>)>),
     /// Learn what is listed; the answer is empty.

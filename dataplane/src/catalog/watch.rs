@@ -22,7 +22,7 @@ use crate::upstream::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, 
 
 /// What a watch tells its entry.
 #[derive(Debug, Default)]
-pub struct Signal {
+pub(super) struct Signal {
     changed: AtomicU8,
     watched: AtomicBool,
     reading: AtomicBool,
@@ -32,7 +32,7 @@ pub struct Signal {
 
 /// The watch's side.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     pub(super) link: Link,
     pub(super) pool: Arc<Pool>,
     pub(super) signal: Arc<Signal>,

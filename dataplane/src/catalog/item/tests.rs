@@ -111,7 +111,9 @@ fn reasons_to_leave_an_item_out() {
         assert_eq!(shown(&gh, ListKind::Tools, &raw), Err(want), "{}", raw.chars().take(80).collect::<String>());
     }
     assert_eq!(shown(&gh, ListKind::Templates, r#"{"uriTemplate":"db://{x}"}"#), Err(None));
-    assert!(shown(&gh, ListKind::Tools, &tool(&format!(r#","description":"{}""#, &long[1..]))).is_ok());
+    assert!(
+        shown(&gh, ListKind::Tools, &tool(&format!(r#","description":"{}""#, long.strip_prefix("x").unwrap()))).is_ok()
+    );
 }
 
 #[test]

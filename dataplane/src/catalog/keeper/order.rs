@@ -20,7 +20,7 @@ use crate::telemetry::labels::TaskName;
 
 /// One message to the catalogue thread.
 #[derive(Debug)]
-pub enum Order {
+pub(crate) enum Order {
     /// The view was made or is to be looked after: its entries are started.
     Look(Arc<View>),
     /// Some list of the view is stale.
@@ -31,7 +31,7 @@ pub enum Order {
 
 /// A question with its answer's way back.
 #[derive(Debug)]
-pub enum Ask {
+pub(crate) enum Ask {
     /// A merged list; with a session's own lists in place of the viewer's.
     List {
         kind: ListKind,
@@ -85,13 +85,14 @@ impl Keeper {
         let stops = live.compiled.sections.iter().zip(self.entries_of(key)).map(|(section, entry)| {
             let state = entry.map(|entry| entry.desk.state());
             let up = state.as_ref().is_some_and(|state| state.presence == Presence::Up);
+            let linked = state.as_ref().is_some_and(|state| state.link.is_some());
             let facts = state.as_ref().and_then(|state| state.facts.as_ref());
             let has = facts.is_none_or(|facts| facts.has(ListKind::Resources));
             Stop {
                 section: section.index,
                 key: section.spec.key,
                 link: state.as_ref().and_then(|state| state.link.clone()).filter(|_| up && has),
-                missing: !up && has,
+                missing: has && !(up && linked),
                 entry: entry.map(Entry::weak),
             }
         });

@@ -43,8 +43,8 @@ impl Keeper {
         }
     }
 
-    pub(super) fn apply(&mut self, routes: Arc<Routes>) {
-        let before = std::mem::replace(&mut self.routes, Arc::clone(&routes));
+    pub(super) fn apply(&mut self, routes: &Arc<Routes>) {
+        let before = std::mem::replace(&mut self.routes, Arc::clone(routes));
         self.shared.board.retain(|view| routes.contains_key(&view.route));
         self.shared.learned().retain(|route| routes.contains_key(route));
         self.works.retain(|(route, _), _| routes.contains_key(route));

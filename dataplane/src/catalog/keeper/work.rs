@@ -13,7 +13,7 @@ use crate::catalog::changes::KindSet;
 use crate::catalog::entry::{Entry, ListState};
 use crate::catalog::facts::{Hello, Presence, SectionHello};
 use crate::catalog::list::{BackendList, ListKind};
-use crate::catalog::merge::{Merged, Source};
+use crate::catalog::merge::{Merged, Source, Terms};
 use crate::catalog::view::View;
 use crate::catalog::walk::Aim;
 use crate::catalog::{OwnList, seal_after};
@@ -26,7 +26,7 @@ const PACE: Duration = Duration::from_millis(50);
 
 /// One view in use.
 #[derive(Debug)]
-pub struct Work {
+pub(super) struct Work {
     pub view: Arc<View>,
     pub waiters: Vec<Waiter>,
     /// Something may have changed since the last merge.
@@ -42,13 +42,13 @@ pub struct Work {
 
 /// Somebody who waits until a view is settled, or for so long.
 #[derive(Debug)]
-pub struct Waiter {
+pub(super) struct Waiter {
     pub wants: Wants,
     pub until: Instant,
 }
 
 #[derive(Debug)]
-pub enum Wants {
+pub(super) enum Wants {
     List { kind: ListKind, own: Vec<OwnList>, reply: oneshot::Sender<Arc<Merged>> },
     Hello(oneshot::Sender<Arc<Hello>>),
     Walk { aim: Aim, reply: oneshot::Sender<Result<Bytes, Fault>> },
@@ -65,7 +65,7 @@ struct Made {
 // === impl Work ===
 
 impl Work {
-    pub fn new(view: Arc<View>) -> Self {
+    pub(super) fn new(view: Arc<View>) -> Self {
         Self {
             view,
             waiters: Vec::new(),
@@ -77,18 +77,18 @@ impl Work {
         }
     }
 
-    pub fn hear(&mut self, kinds: KindSet) {
+    pub(super) fn hear(&mut self, kinds: KindSet) {
         self.dirty = true;
         self.changed = self.changed.union(kinds);
     }
 
     /// The configuration changed.
-    pub fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         self.dirty = true;
         self.changed = self.changed.union(super::everything());
     }
 
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         let waits = self.waiters.iter().map(|waiter| waiter.until).min();
         // Before its first merge a view waits for its askers.
         let pace = self.merged_at.filter(|_| self.dirty).map(|at| at + PACE);
@@ -96,7 +96,7 @@ impl Work {
     }
 
     /// Forgets a list's bytes; it is merged again on demand.
-    pub fn evict(&mut self) {
+    pub(super) fn evict(&mut self) {
         for kind in ListKind::KEPT {
             self.view.publish(kind, None);
             let made = self.made.get_mut(kind.slot()).and_then(Option::take);
@@ -131,7 +131,8 @@ impl Wants {
     fn kind(&self) -> Option<ListKind> {
         match self {
             Self::List { kind, .. } => Some(*kind),
-            Self::Hello(_) | Self::Walk { .. } => None,
+            Self::Walk { .. } => Some(ListKind::Resources),
+            Self::Hello(_) => None,
         }
     }
 
@@ -151,9 +152,13 @@ impl Keeper {
     pub(super) fn advance(&mut self, key: &WorkKey, now: Instant) {
         let Some(mut work) = self.works.remove(key) else { return };
         if work.dirty || !work.waiters.is_empty() {
-            let settled: KindSet =
+            let met = self.all_settled(key, None);
+            let mut settled: KindSet =
                 ListKind::KEPT.into_iter().filter(|kind| self.all_settled(key, Some(*kind))).collect();
-            let ready = work.take_ready(settled, self.all_settled(key, None), now);
+            if met && !self.entries_of(key).flatten().any(|entry| entry.desk.is_between()) {
+                settled = settled.with(ListKind::Resources);
+            }
+            let ready = work.take_ready(settled, met, now);
             let asked: KindSet = ready.iter().filter_map(Wants::kind).collect();
             if work.dirty {
                 self.publish_hello(key, &work);
@@ -299,7 +304,8 @@ impl Keeper {
         let seal = |backend: BackendKey, name: &str| {
             seal_after(&self.shared.keyring(), &live.compiled.label, kind, backend, name)
         };
-        Merged::new(&live.compiled, kind, key.1.revision.is_modern(), sources, previous, &self.shared.limits, &seal)
+        let terms = Terms { modern: key.1.revision.is_modern(), limits: &self.shared.limits, seal: &seal };
+        Merged::new(&live.compiled, kind, sources, previous, &terms)
     }
 
     /// What each section brings.

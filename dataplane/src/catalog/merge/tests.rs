@@ -57,7 +57,7 @@ fn seal(backend: BackendKey, name: &str) -> Option<String> {
 
 fn merge(route: &CompiledRoute, sources: &[Source], previous: Option<&Merged>, page_bytes: usize) -> Merged {
     let limits = Limits { page_bytes, ..Limits::default() };
-    Merged::new(route, ListKind::Tools, true, sources, previous, &limits, &seal)
+    Merged::new(route, ListKind::Tools, sources, previous, &Terms { modern: true, limits: &limits, seal: &seal })
 }
 
 struct Read {
@@ -110,9 +110,21 @@ fn order_is_the_routes_and_then_the_servers() {
 fn a_legacy_result_has_no_modern_members() {
     let route = route(vec![backend("a", "a")]);
     let limits = Limits::default();
-    let merged = Merged::new(&route, ListKind::Tools, false, &[here(named(&["x"]))], None, &limits, &seal);
+    let merged = Merged::new(
+        &route,
+        ListKind::Tools,
+        &[here(named(&["x"]))],
+        None,
+        &Terms { modern: false, limits: &limits, seal: &seal },
+    );
     assert_eq!(merged.start(), r#"{"tools":[{"name":"a_x"}]}"#);
-    let empty = Merged::new(&route, ListKind::Prompts, false, &[Source::default()], None, &limits, &seal);
+    let empty = Merged::new(
+        &route,
+        ListKind::Prompts,
+        &[Source::default()],
+        None,
+        &Terms { modern: false, limits: &limits, seal: &seal },
+    );
     assert_eq!(empty.start(), r#"{"prompts":[]}"#);
 }
 
@@ -196,8 +208,13 @@ fn a_very_long_name_fits_into_a_cursor() {
         r#"{{"jsonrpc":"2.0","id":1,"result":{{"resourceTemplates":[{{"uriTemplate":"a://{long}"}},{{"uriTemplate":"a://{{x}}"}}]}}}}"#
     );
     pages.take(&Bytes::from(text)).unwrap();
-    let merged =
-        Merged::new(&route, ListKind::Templates, true, &[here(Arc::new(pages.finish()))], None, &limits, &seal);
+    let merged = Merged::new(
+        &route,
+        ListKind::Templates,
+        &[here(Arc::new(pages.finish()))],
+        None,
+        &Terms { modern: true, limits: &limits, seal: &seal },
+    );
     let name = cursor_name(&format!("a://{long}"));
     let next = merged.after(route.sections[0].spec.key, &name).unwrap();
     assert!(next.starts_with(br#"{"resourceTemplates":[{"uriTemplate":"a+a://{x}"}"#));
@@ -208,7 +225,8 @@ fn the_merged_limit_cuts() {
     let route = route(vec![backend("a", "a"), backend("b", "b")]);
     let limits = Limits { merged_items: 3, ..Limits::default() };
     let sources = [here(named(&["1", "2"])), here(named(&["3", "4"]))];
-    let merged = Merged::new(&route, ListKind::Tools, true, &sources, None, &limits, &seal);
+    let merged =
+        Merged::new(&route, ListKind::Tools, &sources, None, &Terms { modern: true, limits: &limits, seal: &seal });
     let page = read(&merged.start());
     assert_eq!(page.names, ["a_1", "a_2", "b_3"]);
     assert_eq!(page.page["_meta"]["dev.ringway/partial"], serde_json::json!({"missing": [], "cut": ["b"]}));
@@ -290,7 +308,7 @@ proptest! {
         let mut pages = super::super::list::Pages::new(ListKind::Tools, &limits);
         pages.take(&Bytes::from(text)).unwrap();
         let route = route(vec![backend("a", "p")]);
-        let merged = Merged::new(&route, ListKind::Tools, false, &[here(Arc::new(pages.finish()))], None, &limits, &seal);
+        let merged = Merged::new(&route, ListKind::Tools, &[here(Arc::new(pages.finish()))], None, &Terms { modern: false, limits: &limits, seal: &seal });
         let want = raw.replacen(&format!(r#""name":"{name}""#), &format!(r#""name":"p_{name}""#), 1);
         prop_assert_eq!(merged.start(), format!(r#"{{"tools":[{want}]}}"#));
     }

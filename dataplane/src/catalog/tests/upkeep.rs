@@ -38,12 +38,26 @@ async fn an_idle_viewer_goes_with_its_session_and_tasks() {
 }
 
 #[tokio::test]
-async fn a_dropped_catalogue_says_goodbye() {
+async fn a_stopped_catalogue_says_goodbye() {
     let a = Fake::tools(&["x"]).await;
     let mut bench = Bench::new(short());
     let route = bench.serve(&[("a", a.address)]);
     bench.tools(&route, &plain()).await;
     assert_eq!(a.sessions(), 1);
+    let (metrics, catalog) = (Arc::clone(&bench.metrics), Arc::clone(&bench.catalog));
+    // Its thread is waited for, so not on this one.
+    tokio::task::spawn_blocking(move || catalog.stop()).await.unwrap();
+    assert_eq!((a.sessions(), metrics.live_tasks(TaskName::Catalog)), (0, 0));
+    // What was merged is still there.
+    assert_eq!(bench.tools(&route, &plain()).await, ["a_x"]);
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_catalogue() {
+    let a = Fake::tools(&["x"]).await;
+    let mut bench = Bench::new(short());
+    let route = bench.serve(&[("a", a.address)]);
+    bench.tools(&route, &plain()).await;
     let metrics = Arc::clone(&bench.metrics);
     drop(bench);
     until("goodbye", || a.sessions() == 0 && metrics.live_tasks(TaskName::Catalog) == 0).await;
@@ -181,7 +195,7 @@ async fn foreign_and_damaged_cursors_are_refused() {
     let cursor = page["nextCursor"].as_str().unwrap();
     let rest = bench.page(&one, &plain(), ListKind::Tools, Some(cursor)).await;
     assert!(!super::names(&rest, ListKind::Tools).is_empty());
-    let changed = format!("{}A", &cursor[..cursor.len() - 1]);
+    let changed: String = cursor.chars().rev().collect();
     for (route, kind, text) in [
         (&one, ListKind::Prompts, cursor),
         (&one, ListKind::Resources, cursor),
