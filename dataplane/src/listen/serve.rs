@@ -74,7 +74,8 @@ where
         .timer(TokioTimer::new())
         // Runs from the end of one request to the end of the next head, so it is also the idle time of a connection.
         .header_read_timeout(limits.connection_idle)
-        .max_headers(limits.headers_count)
+        // Beyond it hyper answers without a message, so a lower limit is left to `admit`; up to 100 cost no allocation.
+        .max_headers(limits.headers_count.max(100))
         .max_buf_size(limits.headers_bytes.max(16 << 10) * 2);
     builder
         .http2()
