@@ -65,7 +65,10 @@ pub(crate) async fn message(
     let accepts_events = content_headers(inbound.headers)?;
     let body = body::collect(shared, inbound.headers, body).await?;
     let envelope = scan::scan(&body, &shared.limits.message)
-        .map_err(|error| refused(shared, &error, &body, exchange))
+        .map_err(|error| {
+            exchange.era = era::presumed(inbound.headers);
+            refused(shared, &error, &body, exchange)
+        })
         .map(Box::new)?;
     exchange.id = envelope.id.filter(|_| envelope.kind == Kind::Request).map(|id| body.slice(id.span.range()));
     let method = envelope.known_method().unwrap_or(Method::Other);

@@ -10,6 +10,7 @@ use ringway_mcp::{Method, Revision};
 use super::{Claim, Message};
 use crate::fault::{Fault, Reason};
 use crate::pipeline::admit::{MCP_METHOD, MCP_NAME, PROTOCOL_VERSION};
+use crate::reply::{Era, SESSION_ID};
 
 /// The era that a message claims.
 ///
@@ -33,6 +34,16 @@ pub(super) fn claim(envelope: &Envelope, body: &[u8], headers: &HeaderMap) -> Re
         (Kind::Request, _) if modern_header => Err(missing("io.modelcontextprotocol/protocolVersion")),
         (Kind::Notification, _) if modern_header => Ok(Claim::Modern(Revision::V2026_07_28)),
         _ => Ok(Claim::Legacy),
+    }
+}
+
+/// The era of a client whose body could not be read far enough to say: only the shape of its refusal hangs on it.
+pub(super) fn presumed(headers: &HeaderMap) -> Era {
+    let version = headers.get(PROTOCOL_VERSION).and_then(|v| Revision::parse(v.as_bytes()));
+    match version {
+        Some(revision) if revision.is_modern() => Era::Modern,
+        _ if headers.contains_key(SESSION_ID) => Era::Legacy,
+        _ => Era::Unknown,
     }
 }
 
