@@ -3,9 +3,10 @@
 //!
 //! Plain threads and blocking sockets, so that nothing here shares code, runtime or a misunderstanding with what it
 //! tests. Every wait ends: a socket that says nothing for [`PATIENCE`] is an error. For tests only; panics freely.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a peer of a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a peer of a test fails by panicking")]
 
 pub mod ask;
+pub mod bell;
 pub mod client;
 pub mod friendly;
 pub mod raw;

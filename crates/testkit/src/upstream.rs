@@ -340,6 +340,12 @@ impl Reply<'_> {
         self.wire.closed().is_ok()
     }
 
+    /// Is the peer still connected, as far as this side knows?
+    #[must_use]
+    pub fn peer_is_there(&self) -> bool {
+        self.wire.is_open()
+    }
+
     /// Was something not taken by the peer?
     #[must_use]
     pub fn failed(&self) -> bool {

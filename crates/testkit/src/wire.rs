@@ -233,6 +233,21 @@ impl Wire {
         }
     }
 
+    /// Has the peer not closed yet? Does not wait.
+    ///
+    /// # Panics
+    /// The socket takes no mode.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket takes a mode");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket takes a mode");
+        match peeked {
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
     fn take(&mut self, count: usize) -> Vec<u8> {
         let rest = self.buffer.split_off(count);
         std::mem::replace(&mut self.buffer, rest)
