@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use ringway_dataplane::app::{Gateway, Limits, LogTarget, Settings, TlsFiles};
+use ringway_dataplane::app::{Gateway, LogTarget, Settings, TlsFiles};
 use ringway_snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +15,7 @@ use crate::args::Run;
 use crate::config_dir::{self, ReadError, TextFile, Watch};
 use crate::exit::{CommandError, Exit};
 use crate::keys;
+use crate::limits;
 use crate::load::{Loaded, load};
 use crate::signals::{Signal, Signals};
 
@@ -158,7 +159,7 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
         keyring,
         tombstone_file: Some(state.join("tombstones")),
         access_log: access_log(&options.access_log),
-        limits: Limits::default(),
+        limits: limits::settings(&options.limit),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The composition root: threads, shared parts, and the life of a gateway. Wiring only.
 
 mod mail;
+mod named;
 mod sweep;
 
 use std::future::Future;
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use named::{LimitError, LimitSettings, NAMED, Named, Unit};
+
 use arc_swap::ArcSwap;
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
@@ -19,9 +22,8 @@ use tokio::runtime;
 
 use crate::admin;
 use crate::admin::health::Health;
-use crate::catalog::{self, Catalog};
+use crate::catalog::Catalog;
 use crate::drain::Drain;
-pub use crate::limits::Limits;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
 use crate::peer::Mailboxes;
@@ -48,7 +50,7 @@ pub struct Settings {
     /// Where revoked sessions are remembered across a restart.
     pub tombstone_file: Option<PathBuf>,
     pub access_log: LogTarget,
-    pub limits: Limits,
+    pub limits: LimitSettings,
 }
 
 /// Why a gateway did not start.
@@ -205,7 +207,7 @@ fn shared(
         routes: ArcSwap::default(),
         mailboxes,
         incarnation: u64::from_le_bytes(incarnation),
-        catalog: Catalog::start(Arc::clone(&keyring), catalog::Limits::default(), Arc::clone(&telemetry.metrics))
+        catalog: Catalog::start(Arc::clone(&keyring), settings.limits.lists, Arc::clone(&telemetry.metrics))
             .map_err(StartError::Thread)?,
         keyring,
         owner,
@@ -213,7 +215,7 @@ fn shared(
         drain: Drain::new(telemetry.metrics.inflight.clone()),
         stop: Drain::new(Gauge::default()),
         telemetry,
-        limits: settings.limits,
+        limits: settings.limits.process,
         loopback: local.ip().is_loopback(),
         streams: AtomicUsize::new(0),
     })

@@ -24,7 +24,7 @@ use crate::clock;
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::{Chunks, Reply};
 use crate::session::owner::bind::Begin;
-use crate::session::{SessionKey, revision_code};
+use crate::session::{SessionKey, revision_code, revision_of};
 use crate::telemetry::labels::SessionEvent;
 use crate::upstream::{self, Established, Hello, Server};
 use crate::worker::Worker;
@@ -71,6 +71,9 @@ pub(crate) async fn open(
     })?;
     worker.shared.telemetry.metrics.session(SessionEvent::Created);
     exchange.note(|record| {
+        if let Some(revision) = revision_of(token.revision) {
+            record.set_revision(revision);
+        }
         record.set_session(&token.key);
         record.set_client_name(token.client_name.as_str());
     });
