@@ -212,6 +212,19 @@ fn every_metric_and_log_key_is_told() -> io::Result<()> {
 }
 
 #[test]
+fn the_floors_are_drawn_as_they_are_kept() -> io::Result<()> {
+    let (page, test) = (read("docs/architecture.md")?, read("dataplane/tests/layering.rs")?);
+    let drawn = between(&page, "## Floors of the data plane", "House rules");
+    let drawn = between(drawn, "```text\n", "```").lines().flat_map(|line| match line.split_once("  ") {
+        Some((name, _)) => vec![name],
+        None => line.split(", ").collect(),
+    });
+    let kept = between(&test, "const FLOORS: &[&[&str]] = &[", "];").split('"').skip(1).step_by(2);
+    assert_eq!(drawn.collect::<Vec<_>>(), kept.collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() -> io::Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let mut seen = 0;
