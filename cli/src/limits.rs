@@ -41,7 +41,9 @@ pub fn settings(limits: &[Limit]) -> LimitSettings {
 
 fn read(named: &Named, value: &str) -> Result<u64, String> {
     match named.unit {
-        Unit::Bytes | Unit::Count => value.parse::<Quantity>().map(|quantity| quantity.0).map_err(|error| error.to_string()),
+        Unit::Bytes | Unit::Count => {
+            value.parse::<Quantity>().map(|quantity| quantity.0).map_err(|error| error.to_string())
+        }
         Unit::Time => {
             let duration: Duration = value.parse().map_err(|error| format!("{error}"))?;
             Ok(u64::try_from(duration.0.as_millis()).unwrap_or(u64::MAX))
@@ -69,7 +71,8 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_read_in_their_units() {
-        let limits = settings(&[parse("body.bytes=8Mi").expect("a size"), parse("headers.time=1500ms").expect("a time")]);
+        let limits =
+            settings(&[parse("body.bytes=8Mi").expect("a size"), parse("headers.time=1500ms").expect("a time")]);
         assert_eq!(limits.process.body_bytes, 8 << 20);
         assert_eq!(limits.process.headers_time.as_millis(), 1_500);
     }

@@ -4,6 +4,7 @@ mod mail;
 mod named;
 mod sweep;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -151,10 +152,28 @@ impl Gateway {
         self.shared.catalog.apply(table.routes().map(|route| Arc::clone(&route.bound)).collect());
         self.shared.routes.store(table);
         self.health.config_applied();
+        let metrics = &self.shared.telemetry.metrics;
+        metrics.config_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+        // Series end with their route or backend.
+        let routes: HashSet<String> = snapshot.routes.keys().map(ToString::to_string).collect();
+        let backends: HashSet<String> = snapshot.backends.keys().map(ToString::to_string).collect();
+        metrics.keep(|route| routes.contains(route), |backend| backends.contains(backend));
         *applied = snapshot;
     }
 
-    /// Stops: no new connections, streams end, calls in flight have until `grace`, then everything is closed.
+    /// Seals with other keys from now on; what was sealed with a key that is still accepted stays good.
+    pub fn rekey(&self, keyring: Keyring) {
+        let keyring = Arc::new(keyring);
+        self.shared.keyring.store(Arc::clone(&keyring));
+        self.shared.catalog.rekey(keyring);
+    }
+
+    /// Notes that a configuration was refused and the last good one serves on.
+    pub fn config_rejected(&self) {
+        self.shared.telemetry.metrics.config_rejections.inc();
+    }
+
+    /// Stops: no new work, streams end, calls in flight have until `grace`, then everything is closed.
     pub fn shutdown(self, grace: Duration) {
         self.shared.drain.begin();
         let deadline = Instant::now() + grace;
@@ -168,6 +187,7 @@ impl Gateway {
                 tracing::error!("a worker ended by a panic");
             }
         }
+        self.shared.catalog.stop();
         drop(self.admin);
         if let Some(log) = self.log
             && !log.shutdown(Duration::from_secs(2))
@@ -209,7 +229,7 @@ fn shared(
         incarnation: u64::from_le_bytes(incarnation),
         catalog: Catalog::start(Arc::clone(&keyring), settings.limits.lists, Arc::clone(&telemetry.metrics))
             .map_err(StartError::Thread)?,
-        keyring,
+        keyring: ArcSwap::new(keyring),
         owner,
         journal,
         drain: Drain::new(telemetry.metrics.inflight.clone()),
