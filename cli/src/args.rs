@@ -44,7 +44,7 @@ pub enum Command {
 /// Run the gateway.
 ///
 /// Changed files are read while it runs. A configuration with an error changes nothing: what is wrong is logged, and what
-/// was served goes on. SIGHUP reads the files now; SIGTERM and Ctrl-C drain and end, a second one ends at once.
+/// was served goes on. SIGHUP reads the files and the keys now; SIGTERM and Ctrl-C drain and end, a second one ends at once.
 #[derive(Debug, Args)]
 pub struct Run {
     /// A directory with *.yaml and *.yml files, or one file
