@@ -43,7 +43,7 @@ fn field_bytes(ask: &Ask) -> usize {
 #[test]
 fn header_bytes() {
     let upstream = echo();
-    let stage = stage(&upstream, |setup| setup.limits.headers_bytes = 2_000);
+    let stage = stage(&upstream, |setup| setup.limits.process.headers_bytes = 2_000);
     let session = Session::open(&stage, "/l");
     let good = session.message(call(1, "echo"));
     let room = 2_000 - field_bytes(&good) - "x-pad".len();
@@ -58,7 +58,7 @@ fn header_bytes() {
 #[test]
 fn header_count() {
     let upstream = echo();
-    let stage = stage(&upstream, |setup| setup.limits.headers_count = 20);
+    let stage = stage(&upstream, |setup| setup.limits.process.headers_count = 20);
     let session = Session::open(&stage, "/l");
     let with = |count: usize| {
         let good = session.message(call(1, "echo"));
@@ -81,7 +81,7 @@ fn header_count() {
 #[test]
 fn uri_bytes() {
     let upstream = echo();
-    let stage = stage(&upstream, |setup| setup.limits.uri_bytes = 100);
+    let stage = stage(&upstream, |setup| setup.limits.process.uri_bytes = 100);
     let session = Session::open(&stage, "/l");
     let with = |length: usize| {
         let path = format!("/l?{}", "q".repeat(length - "/l?".len()));
@@ -97,7 +97,7 @@ fn uri_bytes() {
 #[test]
 fn body_bytes() {
     let upstream = echo();
-    let stage = stage(&upstream, |setup| setup.limits.body_bytes = 5_000);
+    let stage = stage(&upstream, |setup| setup.limits.process.body_bytes = 5_000);
     let session = Session::open(&stage, "/l");
     let padded = |size: usize| {
         let body = call(1, "echo");
@@ -124,8 +124,8 @@ fn body_bytes() {
 fn body_time() {
     let upstream = echo();
     let stage = stage(&upstream, |setup| {
-        setup.limits.body_idle = Duration::from_millis(300);
-        setup.limits.body_total = Duration::from_millis(900);
+        setup.limits.process.body_idle = Duration::from_millis(300);
+        setup.limits.process.body_total = Duration::from_millis(900);
     });
     let session = Session::open(&stage, "/l");
     let bytes = session.message(call(1, "echo")).bytes();
@@ -158,8 +158,8 @@ fn body_time() {
 fn head_time_and_idle_time() {
     let upstream = echo();
     let stage = stage(&upstream, |setup| {
-        setup.limits.headers_time = Duration::from_millis(300);
-        setup.limits.connection_idle = Duration::from_millis(1_500);
+        setup.limits.process.headers_time = Duration::from_millis(300);
+        setup.limits.process.connection_idle = Duration::from_millis(1_500);
     });
     let session = Session::open(&stage, "/l");
     let bytes = session.message(call(1, "echo")).bytes();
@@ -177,7 +177,7 @@ fn head_time_and_idle_time() {
 #[test]
 fn connections() {
     let upstream = echo();
-    let stage = stage(&upstream, |setup| setup.limits.connections = 2);
+    let stage = stage(&upstream, |setup| setup.limits.process.connections = 2);
     let session = Session::open(&stage, "/l");
     let ask = session.message(call(1, "echo"));
     let mut first = Client::connect(stage.address);
@@ -207,7 +207,7 @@ fn slow(bell: &Arc<Bell>) -> Upstream {
 fn requests_of_one_session_in_flight() {
     let bell = Arc::new(Bell::default());
     let upstream = slow(&bell);
-    let stage = stage(&upstream, |setup| setup.limits.session_inflight = 2);
+    let stage = stage(&upstream, |setup| setup.limits.process.session_inflight = 2);
     let (session, other) = (Session::open(&stage, "/l"), Session::open(&stage, "/l"));
     let mut held: Vec<Client> = [1, 2]
         .map(|id| {
@@ -269,7 +269,7 @@ fn concurrent_requests_of_a_backend() {
 #[test]
 fn streams_of_the_process() {
     let upstream = echo();
-    let stage = stage(&upstream, |setup| setup.limits.streams = 2);
+    let stage = stage(&upstream, |setup| setup.limits.process.streams = 2);
     let sessions: Vec<_> = (0..3).map(|_| Session::open(&stage, "/l")).collect();
     let mut clients: Vec<_> = sessions.iter().map(Session::connect).collect();
     let mut opened = Vec::new();
@@ -297,8 +297,8 @@ fn silent_streams_get_comments_and_end_at_their_age() {
         mine
     });
     let stage = stage(&upstream, |setup| {
-        setup.limits.stream_keepalive = Duration::from_millis(50);
-        setup.limits.stream_age = Duration::from_millis(700);
+        setup.limits.process.stream_keepalive = Duration::from_millis(50);
+        setup.limits.process.stream_age = Duration::from_millis(700);
     });
     let session = Session::open(&stage, "/l");
     let mut client = session.connect();
@@ -338,8 +338,8 @@ fn a_client_that_reads_nothing_is_given_up() {
         mine
     });
     let mut setup = Setup::new(&[("/m", &[part("one", &upstream, "")])]);
-    setup.limits.write_stall = Duration::from_millis(300);
-    setup.limits.stream_events = 4;
+    setup.limits.process.write_stall = Duration::from_millis(300);
+    setup.limits.process.stream_events = 4;
     let stage = setup.start();
     let mut client = stage.connect();
     client.send(&modern("/m", "tools/call", Some("flood"), modern_call(1, "flood")).bytes());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringway_dataplane::app::{Gateway, Limits, LogTarget, Settings};
+use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings};
 use ringway_seal::Keyring;
 use ringway_snapshot::{
     Affinity, Backend, BackendLimits, Credentials, HttpTarget, ObjectName, OnBackendFailure, Route, RouteBackend,
@@ -35,7 +35,7 @@ pub(crate) struct Part {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) routes: Vec<(String, Vec<Part>)>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitSettings,
     pub(crate) tombstones: Option<PathBuf>,
     pub(crate) key: u8,
     pub(crate) sessions: Sessions,
@@ -56,7 +56,6 @@ pub(crate) struct Session {
     address: SocketAddr,
     path: String,
     pub(crate) id: String,
-    pub(crate) initialized: Vec<u8>,
 }
 
 /// One backend under `prefix`.
@@ -126,7 +125,7 @@ impl Setup {
     pub(crate) fn new(routes: &[(&str, &[Part])]) -> Self {
         Self {
             routes: routes.iter().map(|(path, parts)| ((*path).to_owned(), parts.to_vec())).collect(),
-            limits: Limits::default(),
+            limits: LimitSettings::default(),
             tombstones: None,
             key: 7,
             sessions: Sessions::default(),
@@ -229,8 +228,7 @@ impl Session {
         let answer = stage.ask(&Ask::post(path, body));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let id = answer.head.field("mcp-session-id").unwrap_or_else(|| panic!("no session: {}", answer.text()));
-        let session =
-            Self { address: stage.address, path: path.to_owned(), id: id.to_owned(), initialized: answer.body.clone() };
+        let session = Self { address: stage.address, path: path.to_owned(), id: id.to_owned() };
         assert_eq!(session.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).status, 202);
         session
     }
