@@ -27,9 +27,8 @@ clippy:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
-# Everything that the tests run, in the one debug-like build.
+# Everything that the tests run, in the one debug-like build: with the tests of cli/ and e2e/ come the binaries.
 build:
-    cargo build --locked --workspace --bins
     cargo nextest run --locked --workspace --no-run
 
 # Every test: crates, fleet, conformance. Arguments go to the runner (`just test -E 'test(conformance)'`).
@@ -42,8 +41,8 @@ bench *args:
     RINGWAY_BIN="${CARGO_TARGET_DIR:-target}/release/ringway" cargo run --locked --release -p ringway-e2e --bin ringway-bench -- {{args}}
 
 # Every case for one second on the debug-like build: answers are checked, no figure is judged.
-bench-smoke:
-    cargo run --locked -p ringway-e2e --bin ringway-bench -- --smoke --without ringway
+bench-smoke: build
+    "${CARGO_TARGET_DIR:-target}/debug/ringway-bench" --smoke
 
 # Runs one fuzz target for some seconds, on the stable toolchain. New inputs go to the cache, not into the repository.
 fuzz target seconds:

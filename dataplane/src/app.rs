@@ -25,7 +25,7 @@ pub use crate::limits::Limits;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
 use crate::peer::Mailboxes;
-use crate::pipeline::route::RouteTable;
+use crate::routes::RouteTable;
 use crate::session::owner::{Owner, RECORDS};
 use crate::session::tombstones::Journal;
 use crate::telemetry::Telemetry;

@@ -14,6 +14,7 @@ mod listen;
 mod peer;
 mod pipeline;
 mod reply;
+mod routes;
 pub mod session;
 pub mod state;
 pub mod telemetry;

@@ -5,6 +5,7 @@
 //! network. Sent by `pipeline`, received by `worker`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,10 +13,12 @@ use bytes::Bytes;
 use ringway_snapshot::BackendKey;
 use tokio::sync::mpsc;
 
-use crate::session::SessionKey;
-
 /// What waits in one worker's mailbox at most. Beyond it the sender waits.
 const MAILBOX: usize = 4_096;
+
+/// The 16 random bytes inside a session id (its top 16 bits are the slot).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionKey(pub [u8; 16]);
 
 /// Names one thing on one worker of one life of a process. On the wire: `rw-INCARNATION-WORKER-NUMBER` in hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +53,16 @@ pub(crate) struct Mailboxes {
 struct Mailbox {
     sender: mpsc::Sender<Message>,
     connections: AtomicUsize,
+}
+
+// === impl SessionKey ===
+
+impl Hash for SessionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // All but the slot is random, so half of it is as good as the whole.
+        let [.., a, b, c, d, e, f, g, h] = self.0;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
 }
 
 // === impl Address ===

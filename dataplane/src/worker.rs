@@ -20,7 +20,7 @@ use crate::catalog::{BackendList, Catalog};
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::peer::{Address, Mailboxes};
-use crate::pipeline::route::RouteTable;
+use crate::routes::RouteTable;
 use crate::session::SessionKey;
 use crate::session::asks::Asks;
 use crate::session::bind::SharedFault;

@@ -40,6 +40,7 @@ part installs wait "$installs"
 [ ${#failed[@]} -eq 0 ] || finish
 for step in format rules clippy doc; do part "$step" just "$step"; done
 part fuzz just fuzz-smoke
+part demo just demo
 part bench just bench-smoke
 part test run_tests
 finish

@@ -129,15 +129,16 @@ impl Outcome {
     fn note(&mut self, scenario: &str, check: &Value) {
         let key = (scenario.to_owned(), check["id"].as_str().unwrap_or("?").to_owned());
         let tally = self.checks.entry(key.clone()).or_default();
-        match check["status"].as_str() {
-            Some("SUCCESS") => tally.passed += 1,
-            Some("FAILURE") => {
-                tally.failed += 1;
-                let said = format!("{} {}", check["errorMessage"].as_str().unwrap_or_default(), check["details"]);
-                self.evidence.entry(key).or_default().push(said.chars().take(600).collect());
-            }
+        let status = check["status"].as_str().unwrap_or("?");
+        match status {
+            "SUCCESS" => tally.passed += 1,
+            "FAILURE" => tally.failed += 1,
             // INFO, WARNING and SKIPPED say nothing about conformance.
             _ => {}
+        }
+        if status != "SUCCESS" {
+            let said = format!("{status} {} {}", check["errorMessage"].as_str().unwrap_or_default(), check["details"]);
+            self.evidence.entry(key).or_default().push(said.chars().take(600).collect());
         }
     }
 }

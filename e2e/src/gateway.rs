@@ -57,10 +57,15 @@ pub struct Rewriting {
 impl Gateway {
     /// Writes `config` as the one file of a new directory, starts the gateway on it, and waits until it is ready.
     pub fn start(config: &str, connections: Connections) -> Result<Self> {
+        Self::start_at(|_| config.to_owned(), connections)
+    }
+
+    /// The same with a configuration that has to know where the gateway listens.
+    pub fn start_at(config: impl FnOnce(SocketAddr) -> String, connections: Connections) -> Result<Self> {
         let folder = tempfile::tempdir().context("a folder for a gateway")?;
         fs::create_dir(folder.path().join("config")).context("a configuration folder")?;
         let (listen, admin) = (Port::claim()?, Port::claim()?);
-        write(&folder.path().join("config"), "main.yaml", config)?;
+        write(&folder.path().join("config"), "main.yaml", &config(listen.address()))?;
         let relay = match connections {
             Connections::Kept => None,
             Connections::PerMessage => Some(Relay::to(listen.address())?),

@@ -112,9 +112,10 @@ async fn exchange(
         Reply::Events(Box::new(Events { http: Arc::clone(http), body, decoder, ready, last_id, retry, limit }))
     } else {
         let text = read_body(http, body, MAX_JSON).await?;
+        // Python's 202 to a notification says application/json over no body.
         match kind.as_str() {
-            "application/json" => Reply::Json(message::parse(&text)?.into()),
             _ if text.trim_ascii().is_empty() || head.status == StatusCode::ACCEPTED => Reply::Accepted,
+            "application/json" => Reply::Json(message::parse(&text)?.into()),
             _ => return Err(ClientError::Protocol(format!("the server answered {kind}, which is no MCP message"))),
         }
     };

@@ -129,8 +129,9 @@ fn legacy(seen: &Seen) -> Canned {
             canned.headers.push(("mcp-session-id", "s1".to_owned()));
             canned
         }
-        Some(method) if method.starts_with("notifications/") => reply(202, "text/plain", "Accepted"),
-        None if seen.http == Method::POST => reply(202, "text/plain", ""),
+        // As Python's SDK (a type over nothing) and TypeScript's (words) answer.
+        Some(method) if method.starts_with("notifications/") => reply(202, "application/json", ""),
+        None if seen.http == Method::POST => reply(202, "text/plain", "Accepted"),
         _ if seen.http == Method::DELETE => reply(204, "text/plain", ""),
         _ => reply(405, "text/plain", ""),
     }

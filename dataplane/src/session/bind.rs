@@ -103,7 +103,8 @@ impl<L> Binder<'_, L> {
                 }
             },
             Err(error) => {
-                let fault = Fault::from(error);
+                // Whatever the handshake did, the call itself was not sent.
+                let fault = Fault::from(error).executed(Executed::No);
                 lease.fail(&SharedFault::of(&fault));
                 Err(fault)
             }

@@ -8,12 +8,12 @@
 pub mod bind;
 mod record;
 
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringway_snapshot::BackendKey;
 
+pub use crate::peer::SessionKey;
 use crate::telemetry::labels::{Limit, SessionEvent, closed_set};
 use crate::telemetry::metrics::Metrics;
 use record::{Session, Shard};
@@ -26,10 +26,6 @@ pub const RECORDS: usize = 200_000;
 pub const EVICTABLE_AFTER: u64 = 5 * 60 * 1000;
 /// Deleted sessions remembered: with the set's and the queue's slack 71 bytes each, 16 MiB.
 pub const TOMBSTONES: usize = SHARDS * record::TOMBSTONES_PER_SHARD;
-
-/// The 16 random bytes inside a session id (its top 16 bits are the slot).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SessionKey(pub [u8; 16]);
 
 /// All sessions of the process. `T`: a binding to a backend; `L`: a list kept for one session; `E`: why a bind failed.
 #[derive(Debug)]
@@ -141,16 +137,6 @@ pub enum Enter<T, L, E> {
     Full,
     /// There is no record (any more).
     Gone,
-}
-
-// === impl SessionKey ===
-
-impl Hash for SessionKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // All but the slot is random, so half of it is as good as the whole.
-        let [.., a, b, c, d, e, f, g, h] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
 }
 
 // === impl Owner ===

@@ -83,30 +83,30 @@ impl From<UpstreamError> for Fault {
     fn from(error: UpstreamError) -> Self {
         let executed = error.executed();
         let fault = match &error {
-            UpstreamError::Connect(_) => Self::upstream(Reason::UpstreamConnect, "the MCP server cannot be reached"),
+            UpstreamError::Connect(_) => Self::upstream(Reason::UpstreamConnect, "The MCP server cannot be reached"),
             UpstreamError::Busy(limit) => {
-                Self::new(Source::Gateway, Reason::Busy, format!("the MCP server is at its limit ({limit})"))
+                Self::new(Source::Gateway, Reason::Busy, format!("The MCP server is at its limit ({limit})"))
                     .retry_after(Duration::from_secs(1))
             }
             UpstreamError::Timeout { .. } => {
-                Self::upstream(Reason::UpstreamTimeout, "the MCP server did not answer in time")
+                Self::upstream(Reason::UpstreamTimeout, "The MCP server did not answer in time")
             }
-            UpstreamError::Protocol(_) => Self::upstream(Reason::UpstreamBad, "the MCP server sent an invalid answer"),
+            UpstreamError::Protocol(_) => Self::upstream(Reason::UpstreamBad, "The MCP server sent an invalid answer"),
             UpstreamError::TooLarge { .. } => {
-                Self::upstream(Reason::UpstreamBad, "the MCP server's answer is too large")
+                Self::upstream(Reason::UpstreamBad, "The MCP server's answer is too large")
             }
             UpstreamError::Era => {
-                Self::upstream(Reason::UpstreamEra, "the MCP server does not serve this protocol version")
+                Self::upstream(Reason::UpstreamEra, "The MCP server does not serve this protocol version")
             }
-            UpstreamError::SessionLost => Self::upstream(Reason::Lost, "the MCP server ended its session"),
+            UpstreamError::SessionLost => Self::upstream(Reason::Lost, "The MCP server ended its session"),
             UpstreamError::Refused(refusal) => {
-                Self::upstream(Reason::UpstreamBad, format!("the MCP server refused with status {}", refusal.status))
+                Self::upstream(Reason::UpstreamBad, format!("The MCP server refused with status {}", refusal.status))
             }
             UpstreamError::Conflict409 | UpstreamError::NoStream405 => {
-                Self::upstream(Reason::UpstreamBad, "the MCP server offers no stream")
+                Self::upstream(Reason::UpstreamBad, "The MCP server offers no stream")
             }
             UpstreamError::Closed { .. } => {
-                Self::upstream(Reason::UpstreamBad, "the MCP server closed before it answered")
+                Self::upstream(Reason::UpstreamBad, "The MCP server closed before it answered")
             }
         };
         fault.executed(executed).caused_by(error)
