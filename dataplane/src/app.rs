@@ -31,9 +31,9 @@ use crate::session::tombstones::Journal;
 use crate::telemetry::Telemetry;
 use crate::telemetry::cells::Gauge;
 pub use crate::telemetry::log::LogTarget;
-pub use crate::telemetry::spans::{SettingError, TraceSettings};
 use crate::telemetry::log::{AccessLog, LogWriter};
 use crate::telemetry::metrics::Metrics;
+pub use crate::telemetry::spans::{SettingError, TraceSettings};
 use crate::telemetry::spans::{SpanWriter, Spans};
 use crate::worker::{Shared, Worker};
 use crate::{clock, telemetry};
@@ -126,8 +126,16 @@ impl Gateway {
                 mail::serve(worker, mail, tls).await;
             })?);
         }
-        let gateway =
-            Self { shared: Arc::clone(&shared), local, admin, health, threads, log: writer, spans: span_writer, applied: Mutex::default() };
+        let gateway = Self {
+            shared: Arc::clone(&shared),
+            local,
+            admin,
+            health,
+            threads,
+            log: writer,
+            spans: span_writer,
+            applied: Mutex::default(),
+        };
         gateway.apply(initial);
         gateway.health.listening();
         let accept = async move {

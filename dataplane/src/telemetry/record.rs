@@ -20,9 +20,9 @@ use super::inline::Inline;
 use super::labels::Outcome;
 use super::metrics::{BackendMetrics, Operation, RouteMetrics};
 use super::trace::{self, TRACEPARENT, TraceContext};
-pub use attempt::{Attempt, Try};
-use attempt::time_in;
 use crate::fault::{Fault, Reason, Source};
+use attempt::time_in;
+pub use attempt::{Attempt, Try};
 
 /// Most of a cause that goes into the log, in bytes.
 const CAUSE: usize = 512;

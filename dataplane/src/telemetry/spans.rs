@@ -44,9 +44,12 @@ struct Queue {
     metrics: Arc<Metrics>,
 }
 
+/// Boxed, so that the lock is held for a pointer.
+type Batch = VecDeque<Box<Finished>>;
+
 #[derive(Default)]
 struct Waiting {
-    messages: VecDeque<Box<Finished>>,
+    messages: Batch,
     /// Spans that `messages` stands for.
     spans: usize,
 }
@@ -132,16 +135,16 @@ impl Queue {
     }
 
     /// The oldest messages, together at most one batch.
-    fn take(&self) -> Vec<Box<Finished>> {
+    fn take(&self) -> Batch {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut batch = Vec::new();
+        let mut batch = Batch::new();
         let mut spans = 0;
         while let Some(next) = waiting.messages.front().map(|message| count(message))
             && (batch.is_empty() || spans + next <= BATCH)
             && let Some(message) = waiting.messages.pop_front()
         {
             spans += next;
-            batch.push(message);
+            batch.push_back(message);
         }
         waiting.spans = waiting.spans.saturating_sub(spans);
         batch

@@ -168,7 +168,10 @@ fn check_attributes(server: &Span, first: &Span, second: &Span) {
     ];
     assert_eq!(attributes(&first.attributes), map(&[&common[..], &failed].concat()));
     assert_eq!(attributes(&second.attributes), map(&[&common[..], &answered].concat()));
-    assert_eq!(first.status.as_ref().map(|status| (status.code, status.message.as_str())), Some((2, "upstream_connect")));
+    assert_eq!(
+        first.status.as_ref().map(|status| (status.code, status.message.as_str())),
+        Some((2, "upstream_connect"))
+    );
     assert_eq!(second.status.as_ref().map(|status| status.code), Some(2));
 }
 
@@ -270,9 +273,8 @@ fn a_busy_collector_gets_the_batch_again() {
         let receiver = Receiver::start([answer]);
         let (telemetry, writer) = telemetry(&receiver.url, &[]);
         call(&telemetry);
-        assert_eq!(receiver.spans(3).len(), 3);
         assert!(writer.shutdown(LONG));
-        assert_eq!((receiver.requests(2).len(), lost(&telemetry)), (2, 0));
+        assert_eq!((receiver.spans(3).len(), receiver.requests(2).len(), lost(&telemetry)), (3, 2, 0));
     }
 }
 
@@ -288,7 +290,6 @@ fn what_the_collector_does_not_take_is_counted() {
         let receiver = Receiver::start([answer.clone()]);
         let (telemetry, writer) = telemetry(&receiver.url, &[]);
         call(&telemetry);
-        assert_eq!(receiver.requests(1).len(), 1, "{answer:?}");
         assert!(writer.shutdown(LONG));
         assert_eq!((lost(&telemetry), receiver.requests(1).len()), (gone, 1), "{answer:?}");
     }
@@ -337,7 +338,8 @@ fn a_full_batch_does_not_wait() {
         ping(&telemetry);
     }
     assert_eq!(receiver.spans(1_300).len(), 1_300);
-    let sizes: Vec<_> = receiver.taken().iter().map(|request| request.resource_spans[0].scope_spans[0].spans.len()).collect();
+    let sizes: Vec<_> =
+        receiver.taken().iter().map(|request| request.resource_spans[0].scope_spans[0].spans.len()).collect();
     assert!(sizes.iter().all(|size| *size <= 512), "{sizes:?}");
     assert!(writer.shutdown(LONG));
     assert_eq!(lost(&telemetry), 0);

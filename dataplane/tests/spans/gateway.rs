@@ -123,7 +123,7 @@ fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> G
         section: "b".to_owned(),
         backend: name.clone(),
         key,
-        prefix: "b_".to_owned(),
+        prefix: "b".to_owned(),
         tools: Selection::default(),
         prompts: Selection::default(),
         resources: Selection::default(),
@@ -224,7 +224,10 @@ async fn a_modern_call_is_traced_from_its_meta_to_its_backend() {
     end(gateway).await;
 
     let (of_server, of_client) = pair(&receiver, 2);
-    assert_eq!((hex(&of_server.trace_id).as_str(), hex(&of_server.parent_span_id).as_str()), (TRACE, "00f067aa0ba902b7"));
+    assert_eq!(
+        (hex(&of_server.trace_id).as_str(), hex(&of_server.parent_span_id).as_str()),
+        (TRACE, "00f067aa0ba902b7")
+    );
     assert_eq!((of_server.name.as_str(), of_client.name.as_str()), ("tools/call b_t", "tools/call t"));
     let context = format!("00-{TRACE}-{}-01", hex(&of_client.span_id));
     let (headers, body) = server.last();
@@ -253,7 +256,9 @@ async fn a_legacy_call_is_traced_by_headers_and_its_body_is_left_alone() {
     let id = headers["mcp-session-id"].to_str().unwrap().to_owned();
     let session = [("mcp-session-id", id.as_str()), ("mcp-protocol-version", "2025-06-18")];
     post(at, &session, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned()).await;
-    let call = format!(r#"{{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{{"name":"b_t","arguments":{{"x":"argum3nt"}},"_meta":{{"traceparent":"{CALLER}"}}}}}}"#);
+    let call = format!(
+        r#"{{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{{"name":"b_t","arguments":{{"x":"argum3nt"}},"_meta":{{"traceparent":"{CALLER}"}}}}}}"#
+    );
     post(at, &[&session[..], &[("traceparent", OTHER)]].concat(), call.clone()).await;
     end(gateway).await;
 

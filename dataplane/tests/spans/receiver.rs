@@ -51,7 +51,8 @@ pub(crate) enum Answer {
 
 impl Receiver {
     pub(crate) fn start(script: impl IntoIterator<Item = Answer>) -> Self {
-        let state = Arc::new((Mutex::new(State { script: script.into_iter().collect(), ..State::default() }), Condvar::new()));
+        let state =
+            Arc::new((Mutex::new(State { script: script.into_iter().collect(), ..State::default() }), Condvar::new()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -119,8 +120,11 @@ async fn answer(
         None => {}
         Some(Answer::Partial(rejected_spans)) => {
             let partial = ExportTracePartialSuccess { rejected_spans, error_message: "too many".to_owned() };
-            *response.body_mut() =
-                ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec().into_iter().collect::<Bytes>().into();
+            *response.body_mut() = ExportTraceServiceResponse { partial_success: Some(partial) }
+                .encode_to_vec()
+                .into_iter()
+                .collect::<Bytes>()
+                .into();
         }
         Some(Answer::Status(status, wait)) => {
             *response.status_mut() = status.try_into().unwrap();

@@ -46,7 +46,7 @@ pub(super) fn of_message(
     let mut all = headers.get_all(TRACESTATE).iter();
     let first = all.next()?;
     let Some(second) = all.next() else { return (first.len() <= STATE).then(|| first.clone()) };
-    let all = [first, second].into_iter().chain(all).map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b','); 
+    let all = [first, second].into_iter().chain(all).map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b',');
     if all.len() <= STATE { HeaderValue::from_bytes(&all).ok() } else { None }
 }
 
@@ -63,7 +63,8 @@ mod tests {
 
     /// The parent that is followed, and the state that goes on.
     fn followed(meta: &str, headers: &[(&HeaderName, &str)]) -> (Option<u64>, Option<String>) {
-        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","_meta":{meta}}}}}"#);
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","_meta":{meta}}}}}"#);
         let envelope = scan(body.as_bytes(), &Limits::default()).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {

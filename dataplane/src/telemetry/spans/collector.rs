@@ -153,8 +153,7 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 /// The system's roots, and the aws-lc-rs provider given explicitly.
 fn tls(host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(|error| error.to_string())?;
+    let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(|error| error.to_string())?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

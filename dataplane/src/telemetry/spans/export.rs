@@ -20,8 +20,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::collector::{Collector, SendError};
 use super::settings::TraceSettings;
-use super::{BATCH, Queue, describe, names};
-use crate::telemetry::record::Finished;
+use super::{BATCH, Batch, Queue, describe, names};
 use crate::telemetry::tasks::Tasks;
 use crate::telemetry::trace::new_id;
 
@@ -133,7 +132,7 @@ impl Exporter {
         in_time
     }
 
-    async fn export(&mut self, batch: Vec<Box<Finished>>) {
+    async fn export(&mut self, batch: Batch) {
         let queue = Arc::clone(&self.queue);
         let mut due = Due { queue: &queue, spans: batch.iter().map(|message| super::count(message)).sum() };
         let body = self.encode(&batch);
@@ -178,7 +177,7 @@ impl Exporter {
         }
     }
 
-    fn encode(&self, batch: &[Box<Finished>]) -> Bytes {
+    fn encode(&self, batch: &Batch) -> Bytes {
         let now = describe::Now::read();
         let mut spans = Vec::new();
         for message in batch {

@@ -116,7 +116,9 @@ impl Address {
         }
         let path = match suffix {
             "" => uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
-            _ => format!("{}/{suffix}", uri.path().trim_end_matches('/')).parse().map_err(|_| "not a URL".to_owned())?,
+            _ => {
+                format!("{}/{suffix}", uri.path().trim_end_matches('/')).parse().map_err(|_| "not a URL".to_owned())?
+            }
         };
         Ok(Self {
             tls,

@@ -72,7 +72,7 @@ fn what_goes_to_a_backend_names_the_attempts_own_span() {
         sent.push(TraceContext::below(&early).unwrap());
     }
     drop(record);
-    let message = queue.take().remove(0);
+    let message = queue.take().remove(0).unwrap();
     assert_eq!(message.tries.len(), 2);
     for (attempt, sent) in message.tries.iter().zip(sent) {
         assert_eq!((sent.trace_id, sent.parent, sent.sampled), (message.trace.trace_id, Some(attempt.span_id), true));
