@@ -53,7 +53,7 @@ pub enum Command {
 /// Run the gateway.
 ///
 /// Changed files are read while it runs. A configuration with an error changes nothing: what is wrong is logged, and what
-/// was served goes on. SIGHUP reads the files now; SIGTERM and Ctrl-C drain and end, a second one ends at once.
+/// was served goes on. SIGHUP reads the files and the keys now; SIGTERM and Ctrl-C drain and end, a second one ends at once.
 #[derive(Debug, Args)]
 pub struct Run {
     /// A directory with *.yaml and *.yml files, or one file
@@ -81,6 +81,9 @@ pub struct Run {
     /// Where a line per message goes: stdout, stderr, off, or a file
     #[arg(long, value_name = "WHERE", default_value = "stdout")]
     pub access_log: String,
+    /// A limit of the process, such as body.bytes=8Mi, headers.time=5s or streams=1000; `--limit help` names all of them
+    #[arg(long, value_name = "NAME=VALUE", value_parser = crate::limits::parse)]
+    pub limit: Vec<crate::limits::Limit>,
     /// How many seconds calls may go on after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub grace: u64,

@@ -9,6 +9,7 @@ pub mod config_dir;
 pub mod demo;
 pub mod exit;
 pub mod keys;
+pub mod limits;
 pub mod load;
 pub mod logging;
 pub mod output;

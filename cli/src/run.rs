@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use ringway_dataplane::app::{Gateway, Limits, LogTarget, Settings, TlsFiles, TraceSettings};
+use ringway_dataplane::app::{Gateway, LogTarget, Settings, TlsFiles, TraceSettings};
 use ringway_snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +15,7 @@ use crate::args::Run;
 use crate::config_dir::{self, ReadError, TextFile, Watch};
 use crate::exit::{CommandError, Exit};
 use crate::keys;
+use crate::limits;
 use crate::load::{Loaded, load};
 use crate::signals::{Signal, Signals};
 
@@ -43,13 +44,19 @@ async fn serve(options: &Run) -> Result<Exit, CommandError> {
     let (watch, mut reloads) = watch(&options.file, &files)?;
     loop {
         tokio::select! {
-            Some(snapshot) = reloads.recv() => {
-                // Said only once it is true.
-                gateway.apply(snapshot.clone());
-                announce(&snapshot);
-            }
+            Some(reload) = reloads.recv() => match reload {
+                Some(snapshot) => {
+                    // Said only once it is true.
+                    gateway.apply(snapshot.clone());
+                    announce(&snapshot);
+                }
+                None => gateway.config_rejected(),
+            },
             signal = signals.next() => match signal {
-                Signal::Reload => watch.reload(),
+                Signal::Reload => {
+                    rekey(options, &gateway);
+                    watch.reload();
+                }
                 Signal::Stop => break,
             },
         }
@@ -91,17 +98,30 @@ fn first(files: &[TextFile]) -> Result<Snapshot, CommandError> {
     }
 }
 
-/// Reads and translates on the watching thread; only what can be served arrives.
-fn watch(path: &Path, files: &[TextFile]) -> Result<(Watch, mpsc::UnboundedReceiver<Snapshot>), CommandError> {
+/// Reads the keys again: a rotation adds the new key to every process first, then puts it on the first line.
+fn rekey(options: &Run, gateway: &Gateway) {
+    let file = options.keys.clone().unwrap_or_else(|| keys::default_file(&keys::state_directory(&options.file)));
+    match keys::load(&file) {
+        Ok(keyring) => {
+            tracing::info!(keys = ?keyring, "keys read");
+            gateway.rekey(keyring);
+        }
+        Err(error) => tracing::error!(%error, "the keys cannot be read; the last ones are used on"),
+    }
+}
+
+/// Reads and translates on the watching thread; `None` is a configuration that cannot be served.
+fn watch(path: &Path, files: &[TextFile]) -> Result<(Watch, mpsc::UnboundedReceiver<Option<Snapshot>>), CommandError> {
     // Unbounded, but each of them settled for at least a poll, and the receiver only swaps pointers.
     let (reloads, receiver) = mpsc::unbounded_channel();
     let mut generation = 1;
     let watch = config_dir::watch(path.to_owned(), files, move |files| {
-        if let Some(snapshot) = reload(files) {
+        let reload = reload(files).map(|snapshot| {
             generation += 1;
-            // The receiver goes away only when the program ends.
-            drop(reloads.send(Snapshot { generation, ..snapshot }));
-        }
+            Snapshot { generation, ..snapshot }
+        });
+        // The receiver goes away only when the program ends.
+        drop(reloads.send(reload));
     })?;
     Ok((watch, receiver))
 }
@@ -161,7 +181,7 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
         tombstone_file: Some(state.join("tombstones")),
         access_log: access_log(&options.access_log),
         traces,
-        limits: Limits::default(),
+        limits: limits::settings(&options.limit),
     })
 }
 

@@ -1,8 +1,10 @@
 //! The composition root: threads, shared parts, and the life of a gateway. Wiring only.
 
 mod mail;
+mod named;
 mod sweep;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use named::{LimitError, LimitSettings, NAMED, Named, Unit};
+
 use arc_swap::ArcSwap;
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
@@ -19,9 +23,8 @@ use tokio::runtime;
 
 use crate::admin;
 use crate::admin::health::Health;
-use crate::catalog::{self, Catalog};
+use crate::catalog::Catalog;
 use crate::drain::Drain;
-pub use crate::limits::Limits;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
 use crate::peer::Mailboxes;
@@ -52,7 +55,7 @@ pub struct Settings {
     pub access_log: LogTarget,
     /// `None`: no spans.
     pub traces: Option<TraceSettings>,
-    pub limits: Limits,
+    pub limits: LimitSettings,
 }
 
 /// Why a gateway did not start.
@@ -168,10 +171,28 @@ impl Gateway {
         self.shared.catalog.apply(table.routes().map(|route| Arc::clone(&route.bound)).collect());
         self.shared.routes.store(table);
         self.health.config_applied();
+        let metrics = &self.shared.telemetry.metrics;
+        metrics.config_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+        // Series end with their route or backend.
+        let routes: HashSet<String> = snapshot.routes.keys().map(ToString::to_string).collect();
+        let backends: HashSet<String> = snapshot.backends.keys().map(ToString::to_string).collect();
+        metrics.keep(|route| routes.contains(route), |backend| backends.contains(backend));
         *applied = snapshot;
     }
 
-    /// Stops: no new connections, streams end, calls in flight have until `grace`, then everything is closed.
+    /// Seals with other keys from now on; what was sealed with a key that is still accepted stays good.
+    pub fn rekey(&self, keyring: Keyring) {
+        let keyring = Arc::new(keyring);
+        self.shared.keyring.store(Arc::clone(&keyring));
+        self.shared.catalog.rekey(keyring);
+    }
+
+    /// Notes that a configuration was refused and the last good one serves on.
+    pub fn config_rejected(&self) {
+        self.shared.telemetry.metrics.config_rejections.inc();
+    }
+
+    /// Stops: no new work, streams end, calls in flight have until `grace`, then everything is closed.
     pub fn shutdown(self, grace: Duration) {
         self.shared.drain.begin();
         let deadline = Instant::now() + grace;
@@ -185,6 +206,7 @@ impl Gateway {
                 tracing::error!("a worker ended by a panic");
             }
         }
+        self.shared.catalog.stop();
         drop(self.admin);
         if let Some(spans) = self.spans
             && !spans.shutdown(Duration::from_secs(3))
@@ -229,15 +251,15 @@ fn shared(
         routes: ArcSwap::default(),
         mailboxes,
         incarnation: u64::from_le_bytes(incarnation),
-        catalog: Catalog::start(Arc::clone(&keyring), catalog::Limits::default(), Arc::clone(&telemetry.metrics))
+        catalog: Catalog::start(Arc::clone(&keyring), settings.limits.lists, Arc::clone(&telemetry.metrics))
             .map_err(StartError::Thread)?,
-        keyring,
+        keyring: ArcSwap::new(keyring),
         owner,
         journal,
         drain: Drain::new(telemetry.metrics.inflight.clone()),
         stop: Drain::new(Gauge::default()),
         telemetry,
-        limits: settings.limits,
+        limits: settings.limits.process,
         loopback: local.ip().is_loopback(),
         streams: AtomicUsize::new(0),
     })

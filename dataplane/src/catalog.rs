@@ -269,6 +269,16 @@ impl Catalog {
         })
     }
 
+    /// Does the list that was merged last for this viewer hold the visible name? Never waits.
+    #[must_use]
+    pub fn holds(&self, route: &LiveRoute, viewer: &Viewer, kind: NameKind, visible: &str) -> bool {
+        let list = match kind {
+            NameKind::Tool => ListKind::Tools,
+            NameKind::Prompt => ListKind::Prompts,
+        };
+        self.kept(route, viewer, list).is_some_and(|merged| merged.owner(visible).is_some())
+    }
+
     /// Names that several sections claim, as merged last for this viewer.
     #[must_use]
     pub fn conflicts(&self, route: &Arc<LiveRoute>, viewer: &Viewer, kind: ListKind) -> Vec<Conflict> {

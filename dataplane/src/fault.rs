@@ -20,6 +20,8 @@ pub struct Fault {
     pub message: Cow<'static, str>,
     /// Extra members for `error.data` as raw JSON (`{...}`), where a specification asks for them.
     pub data: Option<String>,
+    /// The limit that was hit, if it was one of a backend.
+    pub limit: Option<&'static str>,
     /// For the log only.
     pub cause: Option<Cause>,
 }
@@ -52,8 +54,6 @@ pub enum Reason {
     Header,
     /// Protocol version not served.
     Version,
-    /// The client lacks a capability that the call needs (modern).
-    Capability,
     /// Unknown or not allowed method.
     Method,
     /// Parameters of the wrong shape.
@@ -110,6 +110,7 @@ impl Fault {
             retry_after: None,
             message: message.into(),
             data: None,
+            limit: None,
             cause: None,
         }
     }
@@ -215,7 +216,6 @@ impl Reason {
             Self::Request => "invalid_request",
             Self::Header => "header_mismatch",
             Self::Version => "unsupported_version",
-            Self::Capability => "missing_capability",
             Self::Method => "method_not_found",
             Self::Params => "invalid_params",
             Self::Unknown => "unknown_name",

@@ -36,13 +36,13 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts until the drain begins.
+/// Accepts until the gateway stops: while it drains, clients still bring answers that calls in flight wait for.
 pub(crate) async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shared.drain.begun() => return Ok(()),
+            () = shared.stop.begun() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {

@@ -49,6 +49,7 @@ async fn serve(worker: &Arc<Worker>, request: Request<Incoming>, exchange: &mut 
         Verb::Preflight => Ok(respond::preflight()),
         Verb::Post => post(worker, &route, &inbound, body, caller, exchange).await,
         Verb::Get => {
+            limit::refuse_draining(worker)?;
             let session = session::of_stream(worker, &route, &inbound, &caller)?;
             match forward::resume::asked(&route, &inbound) {
                 Some(resume) => forward::resume::open(worker, &route, session, resume, exchange),

@@ -102,13 +102,9 @@ pub(crate) fn fault(fault: &Fault, era: Era, id: Option<&[u8]>, allow: &'static 
 /// connection on any other status, another loses the code. What never became a message keeps its status.
 fn status_of(reason: Reason, era: Era, has_id: bool) -> StatusCode {
     let plain = match reason {
-        Reason::Parse
-        | Reason::Request
-        | Reason::Header
-        | Reason::Version
-        | Reason::Capability
-        | Reason::Params
-        | Reason::State => StatusCode::BAD_REQUEST,
+        Reason::Parse | Reason::Request | Reason::Header | Reason::Version | Reason::Params | Reason::State => {
+            StatusCode::BAD_REQUEST
+        }
         Reason::Method | Reason::Session | Reason::NoRoute => StatusCode::NOT_FOUND,
         Reason::Origin => StatusCode::FORBIDDEN,
         Reason::Rate => StatusCode::TOO_MANY_REQUESTS,

@@ -87,6 +87,10 @@ impl RouteTable {
         self.servers.get(&backend)
     }
 
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<Server>> {
+        self.servers.values()
+    }
+
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
         self.by_path.values().flatten()
     }

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 
 use crate::catalog::{BackendList, Catalog};
 use crate::drain::Drain;
+use crate::fault::{Fault, Reason};
 use crate::limits::Limits;
 use crate::peer::{Address, Mailboxes};
 use crate::routes::RouteTable;
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) mailboxes: Mailboxes,
     /// Random for each life of the process.
     pub(crate) incarnation: u64,
-    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) keyring: ArcSwap<Keyring>,
     pub(crate) owner: Arc<Records>,
     pub(crate) journal: Option<Journal>,
     pub(crate) catalog: Arc<Catalog>,
@@ -110,6 +111,18 @@ pub(crate) struct Task(AbortHandle);
 impl Shared {
     pub(crate) fn limit(&self, limit: Limit) {
         self.telemetry.metrics.limit_hit(limit);
+    }
+
+    /// Counts the limit of a backend that a call ran into, if it was one.
+    pub(crate) fn backend_limit(&self, fault: &Fault) {
+        match (fault.limit, fault.reason) {
+            (Some("maxConnections"), _) => self.limit(Limit::BackendConnections),
+            (Some("maxConcurrentRequests"), _) => self.limit(Limit::BackendConcurrency),
+            (Some("maxProcesses"), _) => self.limit(Limit::BackendProcesses),
+            (Some("maxResponseBytes"), _) => self.limit(Limit::ResponseBytes),
+            (_, Reason::UpstreamTimeout) => self.limit(Limit::CallTime),
+            _ => {}
+        }
     }
 }
 

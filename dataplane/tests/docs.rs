@@ -35,7 +35,9 @@ fn variants(text: &str) -> Vec<String> {
 fn arms(body: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut left = String::new();
-    for line in body.lines() {
+    // A long pattern puts its value into a block on the next line.
+    let body = body.replace("=> {\n", "=> ");
+    for line in body.lines().filter(|line| line.trim() != "}") {
         let Some((pattern, value)) = line.split_once("=>") else {
             left.push_str(line);
             continue;

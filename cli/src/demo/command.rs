@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringway_dataplane::app::{Gateway, Limits, LogTarget, Settings, StartError};
+use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, StartError};
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use serde_json::value::RawValue;
@@ -86,7 +86,7 @@ fn start(wanted: SocketAddr, snapshot: &Snapshot) -> Result<Gateway, CommandErro
             tombstone_file: None,
             access_log: LogTarget::Off,
             traces: None,
-            limits: Limits::default(),
+            limits: LimitSettings::default(),
         };
         match Gateway::start(settings, snapshot.clone()) {
             Ok(gateway) => {

@@ -60,10 +60,6 @@ pub(crate) fn check<'a>(shared: &Shared, head: &'a Parts) -> Result<Inbound<'a>,
             return Err(Fault::client(Reason::Request, format!("{name} stands more than once")));
         }
     }
-    if shared.drain.is_draining() {
-        return Err(Fault::new(crate::fault::Source::Gateway, Reason::Busy, "The gateway is shutting down")
-            .retry_after(std::time::Duration::from_secs(1)));
-    }
     let host = host(shared, head)?;
     Ok(Inbound {
         verb: verb(head)?,

@@ -1,9 +1,12 @@
 //! The seventh stage: quotas and concurrency. What is taken is given back when the [`Slot`] is dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_mcp::scan::Kind;
 
 use crate::drain::InFlight;
-use crate::fault::{Fault, Reason};
+use crate::fault::{Fault, Reason, Source};
 use crate::worker::Worker;
 
 use super::authorize::Permit;
@@ -23,12 +26,27 @@ pub(crate) struct Slot {
 
 type SessionPlace = InUse<UpstreamSession, Arc<BackendList>, SharedFault>;
 
+/// New work is for another process.
+///
+/// # Errors
+/// The gateway is shutting down.
+pub(crate) fn refuse_draining(worker: &Worker) -> Result<(), Fault> {
+    if !worker.shared.drain.is_draining() {
+        return Ok(());
+    }
+    Err(Fault::new(Source::Gateway, Reason::Busy, "The gateway is shutting down").retry_after(Duration::from_secs(1)))
+}
+
 /// Takes a place.
 ///
 /// # Errors
 /// Too many calls of this session are in flight.
 pub(crate) fn take(worker: &Arc<Worker>, permit: &Permit) -> Result<Slot, Fault> {
     let shared = &worker.shared;
+    // While draining, answers and cancellations still pass: calls in flight wait for them.
+    if permit.message.kind == Kind::Request {
+        refuse_draining(worker)?;
+    }
     let session = match &permit.scope {
         Scope::Session(session) => match shared.owner.enter(session.key(), shared.limits.session_inflight) {
             Enter::In(place) => Some(place),
@@ -37,7 +55,7 @@ pub(crate) fn take(worker: &Arc<Worker>, permit: &Permit) -> Result<Slot, Fault>
             Enter::Full => {
                 shared.limit(Limit::InflightSession);
                 return Err(Fault::client(Reason::Rate, "Too many requests of this session are in flight")
-                    .retry_after(std::time::Duration::from_secs(1)));
+                    .retry_after(Duration::from_secs(1)));
             }
         },
         Scope::Modern(_) | Scope::Handshake => None,

@@ -150,12 +150,25 @@ fn refused(shared: &Shared, error: &ScanError, body: &Bytes, exchange: &mut Exch
         Class::Parse => Reason::Parse,
         Class::Request => Reason::Request,
         Class::Params => Reason::Params,
-        Class::TooBig => {
-            shared.limit(Limit::JsonNodes);
-            Reason::TooLarge
-        }
+        Class::TooBig => Reason::TooLarge,
     };
+    if let Some(limit) = limit_of(error.reason) {
+        shared.limit(limit);
+    }
     Fault::client(reason, format!("{error}"))
+}
+
+fn limit_of(reason: scan::Reason) -> Option<Limit> {
+    match reason {
+        scan::Reason::Depth => Some(Limit::JsonDepth),
+        scan::Reason::NumberTooLong => Some(Limit::JsonNumber),
+        scan::Reason::TooManyNodes | scan::Reason::TooManyKeys | scan::Reason::BodyTooBig => Some(Limit::JsonNodes),
+        scan::Reason::MethodTooLong
+        | scan::Reason::IdTooLong
+        | scan::Reason::NameTooLong
+        | scan::Reason::UriTooLong => Some(Limit::NameBytes),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::route::LiveRoute;
 use crate::clock;
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
+use crate::session::bind::Binder;
 use crate::session::owner::{Facts, Touch};
 use crate::session::{Session, SessionKey};
 use crate::telemetry::labels::SessionEvent;
@@ -94,10 +95,21 @@ fn open(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: 
         .ok_or_else(|| Fault::client(Reason::Request, "Mcp-Session-Id header is required"))?;
     let text = id.to_str().map_err(|_| lost())?;
     let bound = Bound { route: &route.rules().label, principal: &caller.principal };
-    let session =
-        Session::open(&worker.shared.keyring, text, bound, clock::unix_seconds()).map_err(|_| unknown(worker))?;
-    touch(worker, route, session.key(), session.token.expires_at)?;
+    let session = Session::open(&worker.shared.keyring.load(), text, bound, clock::unix_seconds())
+        .map_err(|_| unknown(worker))?;
+    if touch(worker, route, session.key(), session.token.expires_at)? == Use::First {
+        for server in route.bound.servers.iter().filter(|_| !session.token.bindings.is_empty()) {
+            Binder { owner: &worker.shared.owner, pool: &worker.pool, server }.adopt_sealed(&session);
+        }
+    }
     Ok(session)
+}
+
+/// Whether this process knew the session before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    First,
+    Again,
 }
 
 /// Notes a use of a session; its record is made at the first one, here or on the process that took over.
@@ -109,16 +121,18 @@ pub(crate) fn touch(
     route: &LiveRoute,
     key: SessionKey,
     expires_seconds: u64,
-) -> Result<(), Fault> {
+) -> Result<Use, Fault> {
     let idle = route.rules().spec.sessions.idle_timeout.as_secs();
     // Records are swept by the idle time of their route: that is what groups them.
     let facts =
         Facts { expires_at: expires_seconds.saturating_mul(1_000), group: u32::try_from(idle).unwrap_or(u32::MAX) };
     match worker.shared.owner.touch(key, facts, clock::unix_millis()) {
-        Touch::Known | Touch::Created { evicted: None } => Ok(()),
-        Touch::Created { evicted: Some(freed) } => {
-            worker.end_freed(freed);
-            Ok(())
+        Touch::Known => Ok(Use::Again),
+        Touch::Created { evicted } => {
+            if let Some(freed) = evicted {
+                worker.end_freed(freed);
+            }
+            Ok(Use::First)
         }
         Touch::Revoked => Err(unknown(worker)),
         Touch::Busy => Err(Fault::new(crate::fault::Source::Gateway, Reason::Busy, "Too many sessions")

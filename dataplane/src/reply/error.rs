@@ -24,7 +24,6 @@ pub(crate) fn error_code(reason: Reason) -> i64 {
         Reason::UnknownResource => code::RESOURCE_NOT_FOUND,
         Reason::Header => code::HEADER_MISMATCH,
         Reason::Version => code::UNSUPPORTED_PROTOCOL_VERSION,
-        Reason::Capability => code::MISSING_CLIENT_CAPABILITY,
         Reason::Method => code::METHOD_NOT_FOUND,
         Reason::Params | Reason::Unknown | Reason::State => code::INVALID_PARAMS,
         Reason::Rate => code::RATE_LIMITED,

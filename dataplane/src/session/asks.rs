@@ -67,10 +67,6 @@ impl Asks {
         self.lock().retain(|_, ask| ask.owner != owner);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Ask>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

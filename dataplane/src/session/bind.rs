@@ -84,6 +84,15 @@ impl<L> Binder<'_, L> {
         self.make(session, lease).await
     }
 
+    /// Enters the binding of the sealed id into a new record, so that the end of the record ends the upstream session.
+    pub(crate) fn adopt_sealed(&self, session: &Session) {
+        let Some(upstream) = sealed(session, self.server) else { return };
+        if let Begin::Lease(lease) = self.owner.begin_bind(session.key(), self.server.backend.key, None) {
+            // An orphan belongs to a session that is being deleted, which collects the sealed binding itself.
+            let _adopted = lease.commit(upstream);
+        }
+    }
+
     async fn make(&self, session: &Session, lease: BindLease<UpstreamSession, L, SharedFault>) -> Result<Bound, Fault> {
         let hello = Hello::Made {
             revision: session.revision,

@@ -85,16 +85,18 @@ impl From<UpstreamError> for Fault {
         let fault = match &error {
             UpstreamError::Connect(_) => Self::upstream(Reason::UpstreamConnect, "The MCP server cannot be reached"),
             UpstreamError::Busy(limit) => {
-                Self::new(Source::Gateway, Reason::Busy, format!("The MCP server is at its limit ({limit})"))
-                    .retry_after(Duration::from_secs(1))
+                let message = format!("The MCP server is at its limit ({limit})");
+                let fault = Self::new(Source::Gateway, Reason::Busy, message).retry_after(Duration::from_secs(1));
+                Self { limit: Some(*limit), ..fault }
             }
             UpstreamError::Timeout { .. } => {
                 Self::upstream(Reason::UpstreamTimeout, "The MCP server did not answer in time")
             }
             UpstreamError::Protocol(_) => Self::upstream(Reason::UpstreamBad, "The MCP server sent an invalid answer"),
-            UpstreamError::TooLarge { .. } => {
-                Self::upstream(Reason::UpstreamBad, "The MCP server's answer is too large")
-            }
+            UpstreamError::TooLarge { .. } => Self {
+                limit: Some("maxResponseBytes"),
+                ..Self::upstream(Reason::UpstreamBad, "The MCP server's answer is too large")
+            },
             UpstreamError::Era => {
                 Self::upstream(Reason::UpstreamEra, "The MCP server does not serve this protocol version")
             }

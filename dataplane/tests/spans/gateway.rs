@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use ringway_dataplane::app::{Gateway, Limits, LogTarget, Settings, TraceSettings};
+use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, TraceSettings};
 use ringway_seal::Keyring;
 use ringway_snapshot::{
     Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
@@ -153,7 +153,7 @@ fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> G
         tombstone_file: None,
         access_log: LogTarget::Off,
         traces,
-        limits: Limits::default(),
+        limits: LimitSettings::default(),
     };
     Gateway::start(settings, snapshot).unwrap()
 }

@@ -79,7 +79,7 @@ pub(crate) async fn start(
     let metrics = route.backend_metrics.get(*section).ok_or_else(|| Fault::internal("The route changed"))?;
     let mut record = exchange.record.take().ok_or_else(|| Fault::internal("A request without a record"))?;
     record.set_backend(metrics);
-    name(&mut record, message, subject);
+    name(worker, route, &mut record, target, subject);
     let context = record.context_to_splice();
     let headers = match check_and_make_headers(worker, route, picked, target) {
         Ok(headers) => headers,
@@ -126,12 +126,17 @@ fn patience(route: &LiveRoute, picked: &Picked, message: &Message, server: &Serv
 }
 
 /// The visible name of what is called, for log and labels.
-fn name(record: &mut Record, message: &Message, subject: &Subject) {
+fn name(worker: &Worker, route: &LiveRoute, record: &mut Record, target: &Target<'_>, subject: &Subject) {
+    let message = &target.permit.message;
+    let listed = |kind, name: &str| {
+        let viewer = super::super::pick::viewer(&target.permit.scope);
+        worker.shared.catalog.holds(&route.bound, &viewer, kind, name)
+    };
     let Some(text) = rewrite::subject_of(message, subject.kind).map(|s| s.text(&message.body)) else { return };
     match (subject.kind, message.method) {
         (SubjectKind::Uri | SubjectKind::RefUri, _) => record.set_resource(&text),
-        (_, Method::ToolsCall) => record.set_name(Subjects::Tool, &text, false),
-        _ => record.set_name(Subjects::Prompt, &text, false),
+        (_, Method::ToolsCall) => record.set_name(Subjects::Tool, &text, listed(NameKind::Tool, &text)),
+        _ => record.set_name(Subjects::Prompt, &text, listed(NameKind::Prompt, &text)),
     }
     if let Some(own) = &subject.own {
         record.set_own_name(own);

@@ -24,7 +24,7 @@ use crate::clock;
 use crate::fault::{Executed, Fault, Reason};
 use crate::reply::{Chunks, Reply};
 use crate::session::owner::bind::Begin;
-use crate::session::{SessionKey, revision_code};
+use crate::session::{SessionKey, revision_code, revision_of};
 use crate::telemetry::labels::SessionEvent;
 use crate::upstream::{self, Established, Hello, Server};
 use crate::worker::Worker;
@@ -52,7 +52,10 @@ pub(crate) async fn open(
             if let Some(metrics) = route.backend_metrics.get(section.index) {
                 exchange.note(|record| record.set_backend(metrics));
             }
-            let made = upstream::initialize(&worker.pool, server, &Hello::Raw(message.body.clone())).await?;
+            let asked = std::time::Instant::now();
+            let made = upstream::initialize(&worker.pool, server, &Hello::Raw(message.body.clone())).await;
+            exchange.note(|record| record.waited(asked.elapsed()));
+            let made = made?;
             let (revision, body) = answer_of(route, &id, &made)?;
             token.revision = revision_code(revision);
             bind(worker, server, &mut token, made)?;
@@ -66,11 +69,14 @@ pub(crate) async fn open(
         }
     };
     let bound = Bound { route: &route.rules().label, principal: &permit.caller.principal };
-    let sealed = worker.shared.keyring.seal_session(&token, bound).map_err(|error| {
+    let sealed = worker.shared.keyring.load().seal_session(&token, bound).map_err(|error| {
         Fault::upstream(Reason::UpstreamBad, "The backend's session id is too long").caused_by(error)
     })?;
     worker.shared.telemetry.metrics.session(SessionEvent::Created);
     exchange.note(|record| {
+        if let Some(revision) = revision_of(token.revision) {
+            record.set_revision(revision);
+        }
         record.set_session(&token.key);
         record.set_client_name(token.client_name.as_str());
     });
@@ -97,24 +103,22 @@ fn token(route: &LiveRoute, body: &[u8], params: &Params) -> Result<SessionToken
     })
 }
 
-/// What stands in the id; a child process cannot, so it stands in the record.
+/// The binding stands in the record, whose end ends it, and in the id, which survives this process; a child process
+/// cannot stand in an id.
 fn bind(worker: &Worker, server: &Arc<Server>, token: &mut SessionToken, made: Established) -> Result<(), Fault> {
-    if made.session.process.is_some() {
-        return match worker.shared.owner.begin_bind(SessionKey(token.key), server.backend.key, None) {
-            Begin::Lease(lease) => {
-                lease.commit(made.session).map(drop).map_err(|_| Fault::internal("The session is gone"))
-            }
-            Begin::Bound(..) | Begin::Wait(_) | Begin::Gone => Err(Fault::internal("A new session was bound already")),
-        };
+    if made.session.process.is_none() {
+        token.bindings.push(Binding {
+            backend: server.backend.key.0,
+            upstream_session: made.session.id.clone(),
+            revision: revision_code(made.session.revision),
+            endpoint: made.session.endpoint,
+            server_capabilities: 0,
+        });
     }
-    token.bindings.push(Binding {
-        backend: server.backend.key.0,
-        upstream_session: made.session.id,
-        revision: revision_code(made.session.revision),
-        endpoint: made.session.endpoint,
-        server_capabilities: 0,
-    });
-    Ok(())
+    match worker.shared.owner.begin_bind(SessionKey(token.key), server.backend.key, None) {
+        Begin::Lease(lease) => lease.commit(made.session).map(drop).map_err(|_| Fault::internal("The session is gone")),
+        Begin::Bound(..) | Begin::Wait(_) | Begin::Gone => Err(Fault::internal("A new session was bound already")),
+    }
 }
 
 /// The backend's own answer, without what is not served here, and with the route's instructions where it has some.

@@ -26,7 +26,7 @@ use super::stream::{StreamPlace, jittered, next_change};
 use crate::catalog::{Changes, KindSet, ListKind};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
-use crate::telemetry::labels::TaskName;
+use crate::telemetry::labels::{StreamKind, TaskName};
 use crate::telemetry::record::Record;
 use crate::worker::{Task, Worker};
 use upstream_listen::{Heard, Subscription};
@@ -69,7 +69,7 @@ pub(crate) async fn open(
         return Err(Fault::client(Reason::Accept, "Accept must allow text/event-stream"));
     }
     let filter = Filter::of(permit)?;
-    let place = StreamPlace::take(worker)?;
+    let place = StreamPlace::take(worker, StreamKind::Listen)?;
     let (heard, hears) = mpsc::channel(64);
     let subscriptions = upstream_listen::subscriptions(worker, route, permit, &id, &filter.uris).await;
     let changes = worker.shared.catalog.changes(&route.bound, &pick::viewer(&permit.scope));

@@ -71,6 +71,7 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
             client.fail(fault, call.era(), &call.id, patience).await;
         }
         Err(fault) => {
+            call.worker.shared.backend_limit(&fault);
             call.record.fail(&fault, Some(crate::reply::error_code(fault.reason)));
             client.fail(fault, call.era(), &call.id, patience).await;
         }

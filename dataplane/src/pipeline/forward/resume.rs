@@ -17,7 +17,7 @@ use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::session::bind::Binder;
-use crate::telemetry::labels::TaskName;
+use crate::telemetry::labels::{StreamKind, TaskName};
 use crate::upstream::{self, Server, UpstreamSession};
 use crate::worker::Worker;
 
@@ -50,7 +50,7 @@ pub(crate) fn open(
     let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server: &server };
     let bound =
         binder.known(&session).ok_or_else(|| Fault::client(Reason::State, "Nothing can be resumed from this event"))?;
-    let place = StreamPlace::take(worker)?;
+    let place = StreamPlace::take(worker, StreamKind::Post)?;
     let (sender, events) = mpsc::channel(worker.shared.limits.stream_events.max(1));
     // A comment first, so that the head goes out at once: the channel is empty, so there is room.
     let _room = sender.try_send(Bytes::from_static(b": ok\n\n"));

@@ -29,7 +29,7 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::session::bind::Binder;
 use crate::session::owner::Holder;
-use crate::telemetry::labels::{Limit, TaskName};
+use crate::telemetry::labels::{Limit, StreamKind, TaskName};
 use crate::telemetry::record::Record;
 use crate::upstream::{self, Incoming, Server, UpstreamError};
 use crate::worker::{Notice, Task, Worker};
@@ -40,7 +40,10 @@ const REOPEN_MOST: Duration = Duration::from_secs(30);
 
 /// One client stream of the process; gives its place back when dropped.
 #[derive(Debug)]
-pub(crate) struct StreamPlace(Arc<Worker>);
+pub(crate) struct StreamPlace {
+    worker: Arc<Worker>,
+    _counted: crate::telemetry::cells::Held,
+}
 
 struct Held {
     outlet: Outlet,
@@ -64,7 +67,7 @@ pub(crate) fn open(
     if !Accepts::of(inbound.headers).events {
         return Err(Fault::client(Reason::Accept, "Accept must allow text/event-stream"));
     }
-    let place = StreamPlace::take(worker)?;
+    let place = StreamPlace::take(worker, StreamKind::Get)?;
     let (sender, events) = mpsc::channel(worker.shared.limits.stream_events.max(1));
     // A comment first: the channel is empty, so there is room.
     let _room = sender.try_send(Bytes::from_static(b": ok\n\n"));
@@ -219,19 +222,19 @@ pub(super) fn jittered(duration: Duration) -> Duration {
 // === impl StreamPlace ===
 
 impl StreamPlace {
-    pub(super) fn take(worker: &Arc<Worker>) -> Result<Self, Fault> {
+    pub(super) fn take(worker: &Arc<Worker>, kind: StreamKind) -> Result<Self, Fault> {
         let streams: &AtomicUsize = &worker.shared.streams;
         if streams.fetch_add(1, Ordering::Relaxed) >= worker.shared.limits.streams {
             streams.fetch_sub(1, Ordering::Relaxed);
             worker.shared.limit(Limit::Streams);
             return Err(Fault::client(Reason::Rate, "Too many streams").retry_after(Duration::from_secs(1)));
         }
-        Ok(Self(Arc::clone(worker)))
+        Ok(Self { worker: Arc::clone(worker), _counted: worker.shared.telemetry.metrics.stream(kind) })
     }
 }
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        self.0.shared.streams.fetch_sub(1, Ordering::Relaxed);
+        self.worker.shared.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
