@@ -11,6 +11,14 @@ use crate::exit;
 use crate::output::Format;
 use crate::remote::Remote;
 
+/// Shown under `ringway run --help`.
+const TRACES: &str = "\
+Traces go to an OpenTelemetry collector by OTLP over HTTP when one of these is set:
+  OTEL_EXPORTER_OTLP_ENDPOINT         its URL, such as http://localhost:4318 (/v1/traces is appended)
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT  the URL for traces, taken as it is
+Also read: OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_TIMEOUT, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED";
+
 /// The MCP gateway: many MCP servers behind one URL
 #[derive(Debug, Parser)]
 #[command(name = "ringway", version, after_help = exit::HELP, propagate_version = true)]
@@ -28,6 +36,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway on the configuration of a directory or file
+    #[command(after_help = TRACES)]
     Run(Run),
     /// Try the gateway: two bundled MCP servers behind it, one call, and a URL for your own client
     Demo(Demo),

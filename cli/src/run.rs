@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use ringway_dataplane::app::{Gateway, LogTarget, Settings, TlsFiles};
+use ringway_dataplane::app::{Gateway, LogTarget, Settings, TlsFiles, TraceSettings};
 use ringway_snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 
@@ -169,6 +169,8 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
     };
     let state = options.keys.as_ref().and_then(|file| file.parent()).map_or(state, Path::to_owned);
     let workers = options.workers.map_or_else(processors, usize::from);
+    let traces = TraceSettings::from_variables(|name| std::env::var(name).ok())
+        .map_err(|error| CommandError::Failed(error.to_string()))?;
     let tls = options.tls_cert.clone().zip(options.tls_key.clone());
     Ok(Settings {
         listen: options.listen,
@@ -178,6 +180,7 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
         keyring,
         tombstone_file: Some(state.join("tombstones")),
         access_log: access_log(&options.access_log),
+        traces,
         limits: limits::settings(&options.limit),
     })
 }

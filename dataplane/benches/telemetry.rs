@@ -13,6 +13,7 @@ use ringway_dataplane::telemetry::labels::Outcome;
 use ringway_dataplane::telemetry::log::{AccessLog, LogWriter};
 use ringway_dataplane::telemetry::metrics::{BackendMetrics, Metrics, Operation, RouteMetrics};
 use ringway_dataplane::telemetry::record::{Record, Target};
+use ringway_dataplane::telemetry::spans::{SpanWriter, Spans, TraceSettings};
 use ringway_mcp::{Method, Revision};
 
 /// Shows that a warm call allocates nothing.
@@ -69,6 +70,30 @@ fn whole_record(bencher: Bencher<'_, '_>, log: bool) {
 fn drop_alone(bencher: Bencher<'_, '_>, log: bool) {
     let fixture = Fixture::new(log);
     bencher.with_inputs(|| fixture.call()).bench_local_values(drop);
+}
+
+/// The same with an exporter whose collector is not there. An unsampled call must allocate nothing more than one without
+/// spans; a sampled one pays for a copy of its record.
+#[divan::bench(args = ["always_off", "always_on"])]
+fn whole_record_with_spans(bencher: Bencher<'_, '_>, sampler: &str) {
+    let mut fixture = Fixture::new(false);
+    let started = with_spans(sampler);
+    assert!(started.is_ok(), "no exporter: {:?}", started.err());
+    let Ok((telemetry, _writer)) = started else { return };
+    fixture.telemetry = telemetry;
+    bencher.bench_local(|| drop(fixture.call()));
+}
+
+fn with_spans(sampler: &str) -> Result<(Arc<Telemetry>, SpanWriter), Box<dyn std::error::Error>> {
+    let variable = |name: &str| match name {
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:9".to_owned()),
+        "OTEL_TRACES_SAMPLER" => Some(sampler.to_owned()),
+        _ => None,
+    };
+    let settings = TraceSettings::from_variables(variable)?.ok_or("no endpoint")?;
+    let metrics = Metrics::new();
+    let (spans, writer) = Spans::start(settings, &metrics)?;
+    Ok((Telemetry::with_spans(metrics, AccessLog::off(), spans), writer))
 }
 
 #[divan::bench(threads = [2])]

@@ -36,6 +36,8 @@ use crate::telemetry::cells::Gauge;
 pub use crate::telemetry::log::LogTarget;
 use crate::telemetry::log::{AccessLog, LogWriter};
 use crate::telemetry::metrics::Metrics;
+pub use crate::telemetry::spans::{SettingError, TraceSettings};
+use crate::telemetry::spans::{SpanWriter, Spans};
 use crate::worker::{Shared, Worker};
 use crate::{clock, telemetry};
 
@@ -51,6 +53,8 @@ pub struct Settings {
     /// Where revoked sessions are remembered across a restart.
     pub tombstone_file: Option<PathBuf>,
     pub access_log: LogTarget,
+    /// `None`: no spans.
+    pub traces: Option<TraceSettings>,
     pub limits: LimitSettings,
 }
 
@@ -65,6 +69,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("cannot open {what}: {error}")]
     File { what: String, error: io::Error },
+    #[error(transparent)]
+    Spans(#[from] telemetry::spans::StartError),
     #[error("the system gives no randomness")]
     Random,
     #[error("cannot start a thread: {0}")]
@@ -80,6 +86,7 @@ pub struct Gateway {
     health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     log: Option<LogWriter>,
+    spans: Option<SpanWriter>,
     /// Reloads come one after the other.
     applied: Mutex<Snapshot>,
 }
@@ -91,7 +98,7 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(settings: Settings, initial: Snapshot) -> Result<Self, StartError> {
+    pub fn start(mut settings: Settings, initial: Snapshot) -> Result<Self, StartError> {
         let listener = bind(settings.listen)?;
         let local = listener.local_addr().map_err(|error| StartError::Listen { address: settings.listen, error })?;
         let tls = settings.tls.as_ref().map(listen::acceptor).transpose()?;
@@ -100,7 +107,11 @@ impl Gateway {
         let metrics = Metrics::new();
         let (log, writer) = AccessLog::open(&settings.access_log, &metrics)
             .map_err(|error| StartError::File { what: "the access log".into(), error })?;
-        let telemetry = Telemetry::new(metrics, log);
+        let (spans, span_writer) = match settings.traces.take() {
+            None => (Spans::off(), None),
+            Some(traces) => Spans::start(traces, &metrics).map(|(spans, writer)| (spans, Some(writer)))?,
+        };
+        let telemetry = Telemetry::with_spans(metrics, log, spans);
         let (mailboxes, receivers) = Mailboxes::new(workers);
         let shared = Arc::new(shared(settings, telemetry, mailboxes, local)?);
         let health = Health::new(shared.drain.clone());
@@ -118,8 +129,16 @@ impl Gateway {
                 mail::serve(worker, mail, tls).await;
             })?);
         }
-        let gateway =
-            Self { shared: Arc::clone(&shared), local, admin, health, threads, log: writer, applied: Mutex::default() };
+        let gateway = Self {
+            shared: Arc::clone(&shared),
+            local,
+            admin,
+            health,
+            threads,
+            log: writer,
+            spans: span_writer,
+            applied: Mutex::default(),
+        };
         gateway.apply(initial);
         gateway.health.listening();
         let accept = async move {
@@ -189,6 +208,11 @@ impl Gateway {
         }
         self.shared.catalog.stop();
         drop(self.admin);
+        if let Some(spans) = self.spans
+            && !spans.shutdown(Duration::from_secs(3))
+        {
+            tracing::warn!("the last spans were not exported");
+        }
         if let Some(log) = self.log
             && !log.shutdown(Duration::from_secs(2))
         {

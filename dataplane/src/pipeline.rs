@@ -33,7 +33,7 @@ use route::LiveRoute;
 
 /// One HTTP request, answered. Never fails: a fault is a reply, too.
 pub(crate) async fn handle(worker: &Arc<Worker>, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<ReplyBody> {
-    let mut exchange = Exchange::begin(worker, conn);
+    let mut exchange = Exchange::begin(worker, conn, request.version());
     let outcome = serve(worker, request, &mut exchange).await;
     respond::finish(outcome, exchange)
 }

@@ -1,8 +1,7 @@
 //! What the gateway says about itself: one [`record::Record`] per message, which becomes a log line and metrics.
 //!
 //! Holds no policy and decides nothing about a request. Made once by `app`, shared by every thread; each stage writes
-//! into the record of its message. A span exporter is a third reader of [`record::Finished`], beside [`log`] and
-//! [`metrics`].
+//! into the record of its message. [`log`], [`metrics`] and [`spans`] read what it became, [`record::Finished`].
 
 pub mod cells;
 pub mod inline;
@@ -10,6 +9,7 @@ pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod record;
+pub mod spans;
 pub mod tasks;
 pub mod trace;
 
@@ -21,12 +21,14 @@ use std::sync::Arc;
 use log::AccessLog;
 use metrics::Metrics;
 use record::{Finished, SessionHash};
+use spans::Spans;
 use tasks::Tasks;
 
 /// Everything that observes; one per gateway.
 pub struct Telemetry {
     pub metrics: Arc<Metrics>,
     pub log: AccessLog,
+    pub spans: Spans,
     pub tasks: Tasks,
     /// Of this process alone, so that hashes in old logs name nobody.
     session_secret: [u8; 192],
@@ -35,10 +37,16 @@ pub struct Telemetry {
 // === impl Telemetry ===
 
 impl Telemetry {
-    /// With counters at zero.
+    /// With counters at zero, and without spans.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, log: AccessLog) -> Arc<Self> {
-        Arc::new(Self { tasks: Tasks::new(Arc::clone(&metrics)), metrics, log, session_secret: secret() })
+        Self::with_spans(metrics, log, Spans::off())
+    }
+
+    /// With spans as well.
+    #[must_use]
+    pub fn with_spans(metrics: Arc<Metrics>, log: AccessLog, spans: Spans) -> Arc<Self> {
+        Arc::new(Self { tasks: Tasks::new(Arc::clone(&metrics)), metrics, log, spans, session_secret: secret() })
     }
 
     /// Without an access log.
@@ -54,12 +62,13 @@ impl Telemetry {
     fn finish(&self, finished: &Finished) {
         self.metrics.observe(finished);
         self.log.write(finished, &self.metrics);
+        self.spans.submit(finished);
     }
 }
 
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telemetry").field("log", &self.log).finish_non_exhaustive()
+        f.debug_struct("Telemetry").field("log", &self.log).field("spans", &self.spans).finish_non_exhaustive()
     }
 }
 

@@ -85,6 +85,7 @@ fn start(wanted: SocketAddr, snapshot: &Snapshot) -> Result<Gateway, CommandErro
             keyring: Keyring::parse(&key).map_err(|error| failed(&error))?,
             tombstone_file: None,
             access_log: LogTarget::Off,
+            traces: None,
             limits: LimitSettings::default(),
         };
         match Gateway::start(settings, snapshot.clone()) {

@@ -218,3 +218,17 @@ fn the_demo_stays_until_ctrl_c_and_both_eras_see_their_server() {
     demo.signal("-INT");
     assert_eq!(demo.wait().code(), Some(0));
 }
+
+#[test]
+fn variables_for_traces_are_read_and_one_that_cannot_be_followed_is_named() {
+    let config = directory(&[("all.yaml", GOOD)]);
+    let arguments = ["run", "-f", text_of(config.path()), "--listen", "127.0.0.1:0", "--admin", "off"];
+    let output = ringway(&arguments)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("OTEL_EXPORTER_OTLP_PROTOCOL: \"grpc\" is not served"), "{text}");
+}

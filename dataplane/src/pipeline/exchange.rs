@@ -8,6 +8,7 @@ use http::HeaderValue;
 use ringway_mcp::Method;
 
 use super::admit::{Inbound, Verb};
+use super::parse::trace;
 use super::route::LiveRoute;
 use super::session::Scope;
 use crate::fault::{Fault, Reason};
@@ -39,9 +40,10 @@ pub(crate) struct Exchange {
 // === impl Exchange ===
 
 impl Exchange {
-    pub(crate) fn begin(worker: &Worker, conn: &Conn) -> Self {
+    pub(crate) fn begin(worker: &Worker, conn: &Conn, version: http::Version) -> Self {
         let mut record = Record::start(&worker.shared.telemetry, Operation::Rpc(Method::Other));
         record.set_client(conn.remote);
+        record.set_http_version(version);
         Self { record: Some(record), era: Era::Unknown, id: None, origin: None, allow: "POST, GET, DELETE" }
     }
 
@@ -52,6 +54,7 @@ impl Exchange {
     pub(crate) fn routed(&mut self, route: &Arc<LiveRoute>, inbound: &Inbound<'_>) -> Result<(), Fault> {
         self.note(|record| {
             record.set_route(&route.metrics);
+            trace::of_headers(record, inbound.headers);
             match inbound.verb {
                 Verb::Get => record.set_operation(Operation::Get),
                 Verb::Delete => record.set_operation(Operation::Delete),

@@ -5,9 +5,10 @@
 
 mod body;
 pub(super) mod era;
+pub(super) mod trace;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use hyper::body::Incoming;
 use ringway_mcp::scan::{self, Class, Envelope, Kind, ScanError};
 use ringway_mcp::{Method, Revision};
@@ -31,6 +32,8 @@ pub(crate) struct Message {
     pub(crate) claim: Claim,
     /// May the reply be a stream of events? One client accepts JSON only.
     pub(crate) accepts_events: bool,
+    /// What vendors added to the trace that the message is part of.
+    pub(crate) tracestate: Option<HeaderValue>,
 }
 
 /// What the message says of its era.
@@ -76,6 +79,8 @@ pub(crate) async fn message(
         record.set_operation(Operation::Rpc(method));
         record.add_bytes_in(body.len());
     });
+    let record = exchange.record.as_mut();
+    let tracestate = record.and_then(|record| trace::of_message(record, &envelope, &body, inbound.headers));
     let claim = era::claim(&envelope, &body, inbound.headers);
     exchange.era = match claim {
         Ok(Claim::Legacy | Claim::Handshake) => Era::Legacy,
@@ -84,7 +89,7 @@ pub(crate) async fn message(
     if let (Some(id), Some(record)) = (&exchange.id, &mut exchange.record) {
         record.set_request_id(id);
     }
-    let message = Message { kind: envelope.kind, method, claim: claim?, envelope, body, accepts_events };
+    let message = Message { kind: envelope.kind, method, claim: claim?, envelope, body, accepts_events, tracestate };
     if let Claim::Modern(_) = message.claim {
         era::modern_headers(&message, inbound.headers)?;
     }

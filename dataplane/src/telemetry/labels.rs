@@ -157,6 +157,7 @@ closed_set! {
         Heartbeat = "heartbeat",
         Sweep = "sweep",
         Admin = "admin",
+        Exporter = "exporter",
         Other = "other",
     }
 }

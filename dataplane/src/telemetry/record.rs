@@ -2,13 +2,17 @@
 //!
 //! The pipeline starts one when a message begins and each stage writes what it learned; dropping it makes the
 //! [`Finished`] description that the consumers read. Setters copy into the record and allocate nothing (but the cause of
-//! a failure). Holds no arguments, results, headers, tokens or session ids.
+//! a failure, and what only a span tells). Holds no arguments, results, headers, tokens or session ids.
 
+mod attempt;
+
+use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringway_mcp::{Method, Revision};
+use ringway_mcp::Revision;
 use smallvec::SmallVec;
 
 use super::Telemetry;
@@ -17,23 +21,25 @@ use super::labels::Outcome;
 use super::metrics::{BackendMetrics, Operation, RouteMetrics};
 use super::trace::{self, TRACEPARENT, TraceContext};
 use crate::fault::{Fault, Reason, Source};
+use attempt::time_in;
+pub use attempt::{Attempt, Try};
 
 /// Most of a cause that goes into the log, in bytes.
 const CAUSE: usize = 512;
-/// Most upstream attempts that one record describes: a merged list of many backends counts on, without detail.
-const TRIES: usize = 64;
 
 /// A message under way. Emitted when dropped.
 #[derive(Debug)]
 pub struct Record {
     telemetry: Arc<Telemetry>,
     finished: Finished,
+    /// Span id of the next attempt, where it is already known to somebody; zero: not yet made.
+    next_span: u64,
     /// Set by whoever answered; a record dropped without it was abandoned.
     answered: bool,
 }
 
-/// The complete description of a message: what metrics and log read, and what a span would be made of.
-#[derive(Debug)]
+/// The complete description of a message: what metrics and log read, and what spans are made of.
+#[derive(Debug, Clone)]
 pub struct Finished {
     pub started: Instant,
     pub duration: Duration,
@@ -44,6 +50,8 @@ pub struct Finished {
     pub target: Target,
     /// Name or URI of the target.
     pub name: Inline<128>,
+    /// What the backend calls the target, where that differs. Only for a sampled message.
+    pub own_name: Option<Box<str>>,
     /// A catalogue knows the name, so that it may be a label.
     pub catalogued: bool,
     /// The backend that answered, or was asked last.
@@ -66,6 +74,7 @@ pub struct Finished {
     pub bytes_out: u64,
     pub client: Option<SocketAddr>,
     pub client_name: Inline<48>,
+    pub http_version: Option<http::Version>,
     pub trace: TraceContext,
 }
 
@@ -83,28 +92,6 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionHash(pub(super) u128);
 
-/// One request to a backend under way, made by [`Record::attempt`]. Dropped without [`Record::tried`]: it was abandoned,
-/// and the backend's metrics say cancelled.
-#[derive(Debug)]
-pub struct Attempt {
-    backend: Arc<BackendMetrics>,
-    method: Method,
-    span_id: u64,
-    started: Instant,
-    trace: TraceContext,
-    ended: bool,
-}
-
-/// One request to a backend that ended.
-#[derive(Debug)]
-pub struct Try {
-    pub backend: Arc<BackendMetrics>,
-    pub span_id: u64,
-    pub started: Instant,
-    pub duration: Duration,
-    pub outcome: Outcome,
-}
-
 // === impl Record ===
 
 impl Record {
@@ -117,6 +104,8 @@ impl Record {
     /// Began at `started`: for a batch, or where the head was read before anything could be known.
     #[must_use]
     pub fn start_at(telemetry: &Arc<Telemetry>, operation: Operation, started: Instant) -> Self {
+        let mut trace = TraceContext::root();
+        trace.sampled = telemetry.spans.samples(None, trace.trace_id);
         let finished = Finished {
             started,
             duration: Duration::ZERO,
@@ -125,6 +114,7 @@ impl Record {
             route: Arc::clone(telemetry.metrics.unrouted()),
             target: Target::None,
             name: Inline::new(),
+            own_name: None,
             catalogued: false,
             backend: None,
             revision: None,
@@ -141,9 +131,10 @@ impl Record {
             bytes_out: 0,
             client: None,
             client_name: Inline::new(),
-            trace: TraceContext::root(),
+            http_version: None,
+            trace,
         };
-        Self { telemetry: Arc::clone(telemetry), finished, answered: false }
+        Self { telemetry: Arc::clone(telemetry), finished, next_span: 0, answered: false }
     }
 
     pub fn set_operation(&mut self, operation: Operation) {
@@ -156,6 +147,10 @@ impl Record {
 
     pub fn set_client(&mut self, address: SocketAddr) {
         self.finished.client = Some(address);
+    }
+
+    pub fn set_http_version(&mut self, version: http::Version) {
+        self.finished.http_version = Some(version);
     }
 
     pub fn set_client_name(&mut self, name: &str) {
@@ -186,14 +181,15 @@ impl Record {
 
     /// The URI of a resource: its query, fragment and user information, which may hold secrets, are left out.
     pub fn set_resource(&mut self, uri: &str) {
-        let clean = uri.split_once(['?', '#']).map_or(uri, |(path, _)| path);
         self.finished.target = Target::Resource;
-        let authority =
-            clean.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('/').unwrap_or((rest, ""))));
-        match authority.and_then(|(scheme, (host, path))| Some((scheme, host.rsplit_once('@')?.1, path))) {
-            // Rare, so it may allocate.
-            Some((scheme, host, path)) => self.finished.name.set(&format!("{scheme}://{host}/{path}")),
-            None => self.finished.name.set(clean),
+        self.finished.name.set(&without_secrets(uri));
+    }
+
+    /// What the backend calls the tool, prompt or resource that was named before.
+    pub fn set_own_name(&mut self, name: &str) {
+        if self.is_recorded() {
+            let name = if self.finished.target == Target::Resource { without_secrets(name) } else { name.into() };
+            self.finished.own_name = Some(name.into());
         }
     }
 
@@ -218,9 +214,15 @@ impl Record {
     pub fn continue_trace(&mut self, meta: Option<&[u8]>, header: Option<&[u8]>) -> bool {
         let found = meta.and_then(TraceContext::below).or_else(|| header.and_then(TraceContext::below));
         if let Some(context) = found {
-            self.finished.trace = context;
+            let sampled = self.telemetry.spans.samples(Some(context.sampled), context.trace_id);
+            self.finished.trace = TraceContext { sampled, ..context };
         }
         found.is_some()
+    }
+
+    /// Will spans be made of this message?
+    fn is_recorded(&self) -> bool {
+        self.finished.trace.sampled && self.telemetry.spans.is_on()
     }
 
     #[must_use]
@@ -232,28 +234,6 @@ impl Record {
     #[must_use]
     pub fn child_traceparent(&self) -> [u8; TRACEPARENT] {
         self.finished.trace.traceparent(self.finished.trace.span_id)
-    }
-
-    /// Begins a request to `backend`, with a span of its own below this message's.
-    #[must_use]
-    pub fn attempt(&mut self, backend: &Arc<BackendMetrics>, method: Method) -> Attempt {
-        self.finished.attempts = self.finished.attempts.saturating_add(1);
-        self.finished.backend = Some(Arc::clone(backend));
-        let trace = self.finished.trace;
-        let (backend, started) = (Arc::clone(backend), Instant::now());
-        Attempt { backend, method, span_id: trace::new_id(), started, trace, ended: false }
-    }
-
-    /// Ends an attempt.
-    pub fn tried(&mut self, mut attempt: Attempt, outcome: Outcome) {
-        attempt.ended = true;
-        let duration = attempt.started.elapsed();
-        attempt.backend.observe(attempt.method, outcome, duration);
-        let (span_id, started) = (attempt.span_id, attempt.started);
-        if self.finished.tries.len() < TRIES {
-            let backend = Arc::clone(&attempt.backend);
-            self.finished.tries.push(Try { backend, span_id, started, duration, outcome });
-        }
     }
 
     /// Adds time in which something upstream was awaited that is no attempt of this record (a shared list, a bind).
@@ -297,36 +277,41 @@ impl Drop for Record {
     }
 }
 
-// === impl Attempt ===
+// === impl Finished ===
 
-impl Attempt {
-    /// The `traceparent` for the backend: this attempt is the parent of what happens there.
+impl Finished {
+    /// The request's id; a string without its quotes, as the attribute is always a string.
     #[must_use]
-    pub fn traceparent(&self) -> [u8; TRACEPARENT] {
-        self.trace.traceparent(self.span_id)
+    pub fn request_id_text(&self) -> &str {
+        let id = self.request_id.as_str();
+        id.strip_prefix('"').map_or(id, |rest| rest.strip_suffix('"').unwrap_or(rest))
     }
 }
 
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.backend.observe(self.method, Outcome::Cancelled, self.started.elapsed());
-        }
+// === impl SessionHash ===
+
+impl SessionHash {
+    /// Hexadecimal digits that are shown: 96 bits.
+    pub(super) const DIGITS: usize = 24;
+}
+
+impl fmt::Display for SessionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; Self::DIGITS];
+        trace::write_hex(&mut digits, self.0);
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
-/// Wall time covered by `tries`, which may overlap in a fan-out. Leaves them in order of their start.
-fn time_in(tries: &mut SmallVec<[Try; 1]>) -> Duration {
-    tries.sort_by_key(|each| each.started);
-    let mut sum = Duration::ZERO;
-    let mut covered: Option<Instant> = None;
-    for each in tries.iter() {
-        let end = each.started + each.duration;
-        let from = covered.map_or(each.started, |until| until.max(each.started));
-        sum += end.saturating_duration_since(from);
-        covered = Some(covered.map_or(end, |until| until.max(end)));
+/// A URI without query, fragment and user information.
+fn without_secrets(uri: &str) -> Cow<'_, str> {
+    let clean = uri.split_once(['?', '#']).map_or(uri, |(path, _)| path);
+    let authority = clean.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('/').unwrap_or((rest, ""))));
+    match authority.and_then(|(scheme, (host, path))| Some((scheme, host.rsplit_once('@')?.1, path))) {
+        // Rare, so it may allocate.
+        Some((scheme, host, path)) => Cow::Owned(format!("{scheme}://{host}/{path}")),
+        None => Cow::Borrowed(clean),
     }
-    sum
 }
 
 /// The caller's faults as the semantic conventions list them for the server side; all other codes are the server's.

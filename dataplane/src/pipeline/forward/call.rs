@@ -17,6 +17,7 @@ use super::super::admit;
 use super::super::exchange::Exchange;
 use super::super::limit::Slot;
 use super::super::parse::Message;
+use super::super::parse::trace::{self, TRACESTATE};
 use super::super::pick::{Picked, Subject, SubjectKind, Target};
 use super::super::route::LiveRoute;
 use super::super::session::Scope;
@@ -27,6 +28,7 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::state::route::NameKind;
 use crate::telemetry::labels::TaskName;
+use crate::telemetry::metrics::BackendMetrics;
 use crate::telemetry::record::{Record, Target as Subjects};
 use crate::upstream::Server;
 use crate::worker::Worker;
@@ -40,6 +42,7 @@ pub(crate) struct Call {
     pub(crate) route: Arc<LiveRoute>,
     pub(crate) section: usize,
     pub(crate) server: Arc<Server>,
+    pub(crate) metrics: Arc<BackendMetrics>,
     /// `None`: modern.
     pub(crate) session: Option<Arc<Session>>,
     pub(crate) method: Method,
@@ -73,11 +76,11 @@ pub(crate) async fn start(
         Scope::Modern(_) => None,
         Scope::Handshake => return Err(Fault::internal("A call during the handshake")),
     };
+    let metrics = route.backend_metrics.get(*section).ok_or_else(|| Fault::internal("The route changed"))?;
     let mut record = exchange.record.take().ok_or_else(|| Fault::internal("A request without a record"))?;
-    if let Some(metrics) = route.backend_metrics.get(*section) {
-        record.set_backend(metrics);
-    }
+    record.set_backend(metrics);
     name(worker, route, &mut record, target, subject);
+    let context = record.context_to_splice();
     let headers = match check_and_make_headers(worker, route, picked, target) {
         Ok(headers) => headers,
         Err(fault) => {
@@ -88,7 +91,7 @@ pub(crate) async fn start(
     let (idle, most) = patience(route, picked, message, &server);
     let call = Call {
         id: message.id().ok_or_else(|| Fault::internal("A request without an id"))?,
-        body: rewrite::request(message, subject, session.is_some())?,
+        body: rewrite::request(message, subject, session.is_some(), context.as_ref().map(|context| &context[..]))?,
         method: message.method,
         number: worker.asks.number(),
         deadline: Instant::now() + most,
@@ -97,6 +100,7 @@ pub(crate) async fn start(
         route: Arc::clone(route),
         section: *section,
         server,
+        metrics: Arc::clone(metrics),
         session,
         headers,
         record,
@@ -134,6 +138,9 @@ fn name(worker: &Worker, route: &LiveRoute, record: &mut Record, target: &Target
         (_, Method::ToolsCall) => record.set_name(Subjects::Tool, &text, listed(NameKind::Tool, &text)),
         _ => record.set_name(Subjects::Prompt, &text, listed(NameKind::Prompt, &text)),
     }
+    if let Some(own) = &subject.own {
+        record.set_own_name(own);
+    }
 }
 
 async fn run(worker: &Worker, call: Call, accepts_events: bool) -> Result<Reply, Fault> {
@@ -154,12 +161,15 @@ fn check_and_make_headers(
     let message = &target.permit.message;
     let mut out = Headers::new();
     let backend = &route.server(picked.section)?.backend;
-    for name in &backend.forward_headers {
+    for name in backend.forward_headers.iter().filter(|name| !trace::owns(name)) {
         for value in target.inbound.headers.get_all(name.as_str()) {
             if let Ok(name) = HeaderName::try_from(name.as_str()) {
                 out.push((name, value.clone()));
             }
         }
+    }
+    if let Some(state) = &message.tracestate {
+        out.push((TRACESTATE, state.clone()));
     }
     if matches!(target.permit.scope, Scope::Modern(_)) {
         modern_headers(&mut out, message, &picked.subject);

@@ -7,10 +7,12 @@ mod judge;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
+use ringway_mcp::Revision;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::super::parse::trace::TRACEPARENT;
 use super::call::Call;
 use super::client::Client;
 use super::event_id;
@@ -18,6 +20,7 @@ use super::side::Side;
 use crate::fault::{Executed, Fault, Reason};
 use crate::session::bind::Stale;
 use crate::telemetry::labels::Outcome;
+use crate::telemetry::record::Attempt;
 use crate::upstream::{self, Answer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
 use crate::worker::CallGuard;
 pub(super) use judge::{pong, withdrawn};
@@ -78,13 +81,14 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
 async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Result<End, Fault> {
     let Some(session) = call.session.clone() else {
         modern_era(call).await?;
-        let sent = std::time::Instant::now();
-        let answer = first_answer(call, client, ties, None).await;
-        call.record.waited(sent.elapsed());
-        return match answer? {
-            Some(answer) => settle(call, client, ties, answer, None).await,
-            None => Ok(End::Over(Reason::Cancelled)),
+        let attempt = call.attempt(Revision::V2026_07_28);
+        let ended = match first_answer(call, client, ties, None, &attempt).await {
+            Ok(Some(answer)) => settle(call, client, ties, answer, None).await,
+            Ok(None) => Ok(End::Over(Reason::Cancelled)),
+            Err(error) => Err(error.into()),
         };
+        call.tried(attempt, &ended);
+        return ended;
     };
     let (guard, cancelled) = call.worker.register_call((session.key(), call.id.clone()), call.number);
     ties._registered = Some(guard);
@@ -98,22 +102,24 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
         {
             ties.side = Some(Side::open(&call.worker, &call.server, &bound.upstream).await);
         }
-        let sent = std::time::Instant::now();
-        let answer = first_answer(call, client, ties, Some(&bound.upstream)).await;
-        call.record.waited(sent.elapsed());
-        match answer {
+        let attempt = call.attempt(bound.upstream.revision);
+        let ended = match first_answer(call, client, ties, Some(&bound.upstream), &attempt).await {
             // The backend forgot the session: made anew once, by one of all the calls that wait, and sent again.
             Ok(Some(Answer::Refused(Refusal { session_lost: true, .. }))) | Err(UpstreamError::SessionLost)
                 if again =>
             {
                 again = false;
                 ties.side = None;
+                call.tried(attempt, &Err(UpstreamError::SessionLost.into()));
                 bound = call.bind(Some(Stale(bound.seq))).await?;
+                continue;
             }
-            Ok(Some(answer)) => return settle(call, client, ties, answer, Some(&bound.upstream)).await,
-            Ok(None) => return Ok(End::Over(Reason::Cancelled)),
-            Err(error) => return Err(error.into()),
-        }
+            Ok(Some(answer)) => settle(call, client, ties, answer, Some(&bound.upstream)).await,
+            Ok(None) => Ok(End::Over(Reason::Cancelled)),
+            Err(error) => Err(error.into()),
+        };
+        call.tried(attempt, &ended);
+        return ended;
     }
 }
 
@@ -137,14 +143,18 @@ async fn first_answer(
     client: &mut Client,
     ties: &mut Ties,
     session: Option<&UpstreamSession>,
+    attempt: &Attempt,
 ) -> Result<Option<Answer>, UpstreamError> {
     let worker = call.worker.clone();
     let server = call.server.clone();
-    let headers = call.headers.clone();
+    let mut headers = call.headers.clone();
+    if let Some(context) = attempt.traceparent().and_then(|context| HeaderValue::from_bytes(&context).ok()) {
+        headers.push((TRACEPARENT, context));
+    }
     let out = Outgoing {
         body: call.body.clone(),
         session,
-        revision: Some(session.map_or(ringway_mcp::Revision::V2026_07_28, |s| s.revision)),
+        revision: Some(session.map_or(Revision::V2026_07_28, |s| s.revision)),
         headers: &headers,
         idle: call.idle,
         deadline: call.deadline,

@@ -13,11 +13,17 @@ use crate::fault::Fault;
 use crate::state::route::Section;
 
 /// The request as the server understands it: its own name or URI, and for a legacy server the `arguments` that its
-/// validator may insist on.
+/// validator may insist on. `traceparent` takes the place of one that a modern message brought: the server's spans belong
+/// below the gateway's.
 ///
 /// # Errors
 /// Only a fault of our own: edits that do not fit.
-pub(crate) fn request(message: &Message, subject: &Subject, legacy: bool) -> Result<Bytes, Fault> {
+pub(crate) fn request(
+    message: &Message,
+    subject: &Subject,
+    legacy: bool,
+    traceparent: Option<&[u8]>,
+) -> Result<Bytes, Fault> {
     let params = message.envelope.params.as_ref();
     let mut edits = Edits::new();
     if let (Some(own), Some(at)) = (&subject.own, subject_of(message, subject.kind)) {
@@ -28,6 +34,11 @@ pub(crate) fn request(message: &Message, subject: &Subject, legacy: bool) -> Res
         && let Some(params) = params.filter(|p| p.is_object && p.field(ParamsKey::Arguments).is_none())
     {
         edits.append_member(params.object, "arguments", b"{}");
+    }
+    if let Some(ours) = traceparent.filter(|_| !legacy)
+        && let Some(theirs) = message.envelope.meta().and_then(|meta| meta.traceparent)
+    {
+        edits.replace(theirs.span, ours);
     }
     apply(&edits, &message.body)
 }

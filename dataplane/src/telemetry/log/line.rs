@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::fault::Reason;
 use crate::telemetry::labels::Outcome;
 use crate::telemetry::metrics::Operation;
-use crate::telemetry::record::{Finished, Target};
+use crate::telemetry::record::{Finished, SessionHash, Target};
 use crate::telemetry::trace::write_hex;
 
 /// Appends the line of `finished`, with its end.
@@ -42,9 +42,7 @@ fn subject(out: &mut Vec<u8>, finished: &Finished) {
         Target::Prompt => text(out, "gen_ai.prompt.name", finished.name.as_str()),
         Target::Resource => text(out, "mcp.resource.uri", finished.name.as_str()),
     }
-    // A string id goes without its quotes, as the attribute is always a string.
-    let id = finished.request_id.as_str();
-    let id = id.strip_prefix('"').map_or(id, |rest| rest.strip_suffix('"').unwrap_or(rest));
+    let id = finished.request_id_text();
     if !id.is_empty() {
         text(out, "jsonrpc.request.id", id);
     }
@@ -52,7 +50,7 @@ fn subject(out: &mut Vec<u8>, finished: &Finished) {
         plain(out, "mcp.protocol.version", revision.as_str());
     }
     if let Some(session) = finished.session {
-        hex_field(out, "mcp.session.id", session.0, 24);
+        hex_field(out, "mcp.session.id", session.0, SessionHash::DIGITS);
     }
 }
 

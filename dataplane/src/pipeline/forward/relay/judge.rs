@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use ringway_mcp::Revision;
 use ringway_mcp::scan::{self, Envelope, Kind};
 
 use super::super::call::Call;
@@ -17,6 +18,7 @@ use crate::session::SessionKey;
 use crate::session::asks::Ask;
 use crate::session::bind::{Binder, Bound, Stale};
 use crate::telemetry::labels::Outcome;
+use crate::telemetry::record::Attempt;
 use crate::upstream::{self, Incoming, MessageStream, Refusal, UpstreamSession};
 use crate::worker::Worker;
 
@@ -40,7 +42,30 @@ impl Call {
         matches!(self.method, Method::PromptsGet | Method::ResourcesRead | Method::CompletionComplete)
     }
 
-    pub(super) async fn bind(&self, stale: Option<Stale>) -> Result<Bound, Fault> {
+    /// Begins a request to the backend, in the record's eyes.
+    pub(super) fn attempt(&mut self, revision: Revision) -> Attempt {
+        self.record.attempt(&self.metrics, self.method).to(&self.server.backend, revision)
+    }
+
+    /// Ends it.
+    pub(super) fn tried(&mut self, attempt: Attempt, ended: &Result<End, Fault>) {
+        match ended {
+            Ok(End::Answered(..)) => self.record.tried_and_answered(attempt),
+            Ok(End::Polled) => self.record.tried(attempt, Outcome::Ok),
+            Ok(End::Over(_)) => self.record.tried(attempt, Outcome::Cancelled),
+            Err(fault) => self.record.tried_in_vain(attempt, fault),
+        }
+    }
+
+    /// The time counts as the upstream's, as it opens a session there.
+    pub(super) async fn bind(&mut self, stale: Option<Stale>) -> Result<Bound, Fault> {
+        let begun = std::time::Instant::now();
+        let bound = self.bound(stale).await;
+        self.record.waited(begun.elapsed());
+        bound
+    }
+
+    async fn bound(&self, stale: Option<Stale>) -> Result<Bound, Fault> {
         let session = self.session.as_ref().ok_or_else(|| Fault::internal("A modern call binds nothing"))?;
         let shared = &self.worker.shared;
         let binder = Binder { owner: &shared.owner, pool: &self.worker.pool, server: &self.server };
@@ -121,7 +146,7 @@ impl Call {
 
     /// The client knows how to come back for the rest of a stream.
     fn polls(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.revision >= ringway_mcp::Revision::V2025_11_25)
+        self.session.as_ref().is_some_and(|session| session.revision >= Revision::V2025_11_25)
     }
 
     /// The stream ended without an answer: a client that can polls for the rest, for any other we do. `None`: the client
