@@ -10,32 +10,15 @@ use ringway_testkit::PATIENCE;
 use ringway_testkit::ask::Ask;
 use ringway_testkit::client::Client;
 use ringway_testkit::friendly::{Legacy, Modern};
-use ringway_testkit::sse::{Framing, Newline, as_data};
+use ringway_testkit::sse::{Framing, as_data};
 use ringway_testkit::upstream::{Reply, Request, Upstream};
 
+use crate::cases::{Before, Case, METHODS, Plan, Way, visible};
 use crate::stage::{META, Session, Setup, Stage, modern, part};
-use crate::texts::{IDS, Slot, Tape, Text, URIS};
+use crate::texts::{IDS, Slot, Tape, Text};
 
 /// Each property runs as many cases in the quick tier; `PROPTEST_CASES` asks for more.
 const CASES: u32 = 50;
-
-/// What the upstream does with the next call.
-#[derive(Debug, Clone)]
-struct Plan {
-    framing: Option<Framing>,
-    /// Without framing: in chunks rather than with a length.
-    chunked: bool,
-    cuts: Vec<usize>,
-    /// Messages before the answer; an ask waits for the client's answer.
-    before: Vec<Before>,
-    answer: Vec<u8>,
-}
-
-#[derive(Debug, Clone)]
-enum Before {
-    Notice(Vec<u8>),
-    Ask(Vec<u8>),
-}
 
 /// The upstream's memory: what to answer next, and what it got.
 #[derive(Debug)]
@@ -54,33 +37,6 @@ struct World {
     _upstreams: [Upstream; 2],
 }
 
-/// One way through the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Way {
-    modern: bool,
-    prefixed: bool,
-}
-
-/// A call and what must come of it.
-struct Case {
-    up: Text,
-    method: &'static str,
-    /// The name or URI that the client uses.
-    visible: String,
-    own: String,
-    id: &'static str,
-    before: Vec<(bool, Text)>,
-    answer: Text,
-    ask_id: &'static str,
-    response: Text,
-    framing: Option<Framing>,
-    chunked: bool,
-    cuts: Vec<usize>,
-    request_chunks: Option<usize>,
-}
-
-const METHODS: [&str; 4] = ["tools/call", "tools/call", "prompts/get", "resources/read"];
-
 fn runner() -> TestRunner {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { CASES };
     TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() })
@@ -88,10 +44,6 @@ fn runner() -> TestRunner {
 
 fn tapes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..1_500)
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{text}\"")
 }
 
 // === impl Desk ===
@@ -184,206 +136,6 @@ impl World {
     }
 }
 
-// === impl Way ===
-
-impl Way {
-    fn path(self) -> &'static str {
-        match (self.modern, self.prefixed) {
-            (false, false) => "/l",
-            (false, true) => "/lp",
-            (true, false) => "/m",
-            (true, true) => "/mp",
-        }
-    }
-
-    /// A URI as the client sees it.
-    fn uri(self, number: usize) -> &'static str {
-        let (own, visible) = URIS[number];
-        if self.prefixed { visible } else { own }
-    }
-}
-
-// === impl Case ===
-
-impl Case {
-    fn new(way: Way, tape: &mut Tape<'_>) -> Self {
-        let method = tape.one_of(&METHODS);
-        let id = tape.one_of(&IDS);
-        let uri = tape.pick(2);
-        let (own, visible) = match method {
-            "resources/read" => (URIS[uri].0.to_owned(), way.uri(uri).to_owned()),
-            _ if way.prefixed => ("echo".to_owned(), "gh_echo".to_owned()),
-            _ => ("echo".to_owned(), "echo".to_owned()),
-        };
-        let up = Self::request(way, method, tape);
-        let asks = !way.modern && tape.often();
-        let mut before: Vec<_> = (0..tape.pick(4)).map(|_| (false, Self::notice(tape))).collect();
-        if asks {
-            before.push((true, Self::ask(tape)));
-        }
-        let answer = Self::answer(method, tape);
-        let result = tape.object(vec![("action", Text::raw("\"accept\""))], None);
-        let response = tape.message(vec![("id", Text::slot(Slot::Id)), ("result", result)]);
-        let events = asks || tape.often();
-        Self {
-            up,
-            method,
-            visible,
-            own,
-            id,
-            before,
-            answer,
-            ask_id: tape.one_of(&IDS),
-            response,
-            framing: events.then(|| framing(tape)),
-            chunked: tape.often(),
-            cuts: (0..tape.pick(5)).map(|_| tape.one_of(&[1, 2, 3, 7, 40, 1_000])).collect(),
-            request_chunks: tape.often().then(|| tape.one_of(&[1, 5, 64])),
-        }
-    }
-
-    fn request(way: Way, method: &str, tape: &mut Tape<'_>) -> Text {
-        let subject = if method == "resources/read" { "uri" } else { "name" };
-        let mut params = vec![(subject, Text::slot(Slot::Name))];
-        let mut meta = vec![];
-        if tape.often() {
-            meta.push(("progressToken", Text::raw(tape.one_of(&IDS))));
-        }
-        if way.modern {
-            meta.push(("io.modelcontextprotocol/protocolVersion", Text::raw(tape.spelled("2026-07-28"))));
-            meta.push(("io.modelcontextprotocol/clientCapabilities", Text::raw("{ }")));
-        }
-        if way.modern || tape.often() {
-            params.push(("_meta", tape.object(meta, None)));
-        }
-        let arguments = tape.pick(4);
-        match arguments {
-            0 => {}
-            1 => params.push(("arguments", Text::raw("null"))),
-            _ => params.push(("arguments", tape.free_object(4))),
-        }
-        let absent = method == "tools/call" && arguments == 0 && !way.modern;
-        let params = tape.object(params, absent.then_some(Slot::Arguments));
-        let method = Text::raw(tape.spelled(method));
-        tape.message(vec![("id", Text::slot(Slot::Id)), ("method", method), ("params", params)])
-    }
-
-    fn notice(tape: &mut Tape<'_>) -> Text {
-        let kind = tape.pick(4);
-        let (method, params) = match kind {
-            0 => ("notifications/message", tape.object(Vec::new(), None)),
-            1 => {
-                let token = Text::raw(tape.one_of(&IDS));
-                ("notifications/progress", tape.object(vec![("progressToken", token)], None))
-            }
-            2 => {
-                let uri = tape.pick(URIS.len());
-                let uri = Text::slot(Slot::Uri(uri));
-                ("notifications/resources/updated", tape.object(vec![("uri", uri)], None))
-            }
-            _ => {
-                let data = tape.free_object(3);
-                ("notifications/of-an-extension", tape.object(vec![("data", data)], None))
-            }
-        };
-        let method = Text::raw(tape.spelled(method));
-        tape.message(vec![("method", method), ("params", params)])
-    }
-
-    fn ask(tape: &mut Tape<'_>) -> Text {
-        let method = Text::raw(tape.spelled("elicitation/create"));
-        let message = Text::raw(tape.string());
-        let params = tape.object(vec![("message", message)], None);
-        tape.message(vec![("id", Text::slot(Slot::Id)), ("method", method), ("params", params)])
-    }
-
-    fn answer(method: &str, tape: &mut Tape<'_>) -> Text {
-        if tape.seldom() {
-            let message = Text::raw(tape.string());
-            let error = tape.object(vec![("code", Text::raw("-32000")), ("message", message)], None);
-            return tape.message(vec![("id", Text::slot(Slot::Id)), ("error", error)]);
-        }
-        let items = (0..tape.pick(4)).map(|_| Self::item(method, tape)).collect();
-        let items = tape.array(items);
-        let key = match method {
-            "tools/call" => "content",
-            "prompts/get" => "messages",
-            _ => "contents",
-        };
-        let kind = Text::raw(tape.spelled("complete"));
-        let mut members = vec![(key, items), ("resultType", kind)];
-        if tape.often() {
-            members.push(("structuredContent", tape.free_object(4)));
-        }
-        let result = tape.object(members, None);
-        tape.message(vec![("id", Text::slot(Slot::Id)), ("result", result)])
-    }
-
-    /// A content of each shape that holds a URI, and some that only look as if.
-    fn item(method: &str, tape: &mut Tape<'_>) -> Text {
-        let uri = Text::slot(Slot::Uri(tape.pick(URIS.len())));
-        let fixed = Text::raw("\"file:///not-a-link\"");
-        if method == "resources/read" {
-            return tape.object(vec![("uri", uri), ("text", fixed)], None);
-        }
-        let content = match tape.pick(3) {
-            0 => tape.object(vec![("type", Text::raw("\"text\"")), ("text", fixed.clone()), ("uri", fixed)], None),
-            1 => {
-                let kind = Text::raw(tape.spelled("resource_link"));
-                tape.object(vec![("type", kind), ("uri", uri)], None)
-            }
-            _ => {
-                let resource = tape.object(vec![("uri", uri), ("blob", fixed)], None);
-                tape.object(vec![("type", Text::raw("\"resource\"")), ("resource", resource)], None)
-            }
-        };
-        if method == "prompts/get" {
-            return tape.object(vec![("role", Text::raw("\"user\"")), ("content", content)], None);
-        }
-        content
-    }
-
-    fn plan(&self) -> Plan {
-        let own = |id: &'static str| {
-            move |slot| match slot {
-                Slot::Uri(number) => quoted(URIS[number].0),
-                _ => id.to_owned(),
-            }
-        };
-        let before = self.before.iter().map(|(asks, text)| {
-            if *asks { Before::Ask(text.fill(own(self.ask_id))) } else { Before::Notice(text.fill(own("null"))) }
-        });
-        Plan {
-            framing: self.framing.clone(),
-            chunked: self.chunked,
-            cuts: self.cuts.clone(),
-            before: before.collect(),
-            answer: self.answer.fill(own(self.id)),
-        }
-    }
-
-    /// The request with the name as written by one side.
-    fn upward(&self, name: &str, arguments: &str) -> Vec<u8> {
-        self.up.fill(|slot| match slot {
-            Slot::Name => quoted(name),
-            Slot::Arguments => arguments.to_owned(),
-            _ => self.id.to_owned(),
-        })
-    }
-}
-
-fn framing(tape: &mut Tape<'_>) -> Framing {
-    Framing {
-        newline: tape.one_of(&[Newline::Lf, Newline::CrLf, Newline::Cr]),
-        named: tape.often(),
-        ids: tape.often(),
-        prime: tape.seldom(),
-        comments: tape.often(),
-        space: tape.often(),
-        data_first: tape.often(),
-    }
-}
-
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -435,13 +187,6 @@ fn check(world: &World, way: Way, session: Option<&Session>, tape: &[u8]) -> Res
     same("answer", &event.data, &as_data(&case.answer.fill(visible(way, case.id))))?;
     prop_assert!(reading.message().is_none());
     Ok(())
-}
-
-fn visible(way: Way, id: &str) -> impl Fn(Slot) -> String {
-    move |slot| match slot {
-        Slot::Uri(number) => quoted(way.uri(number)),
-        _ => id.to_owned(),
-    }
 }
 
 /// The server's question arrives with another id and else unchanged; the answer goes back the same way.

@@ -1,10 +1,12 @@
 //! The gateway in one process, between a client and upstreams that send exact bytes. One binary, so that it links once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod cases;
 mod faults;
 mod fidelity;
 mod limits;
 mod refusals;
 mod sessions;
+mod sizes;
 mod stage;
 mod texts;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use ringway_testkit::PATIENCE;
 use ringway_testkit::bell::Bell;
+use ringway_testkit::client::Reading;
 use ringway_testkit::friendly::{Legacy, Modern};
+use ringway_testkit::sse::Event;
 use ringway_testkit::upstream::{Reply, Upstream};
 
 use crate::refusals::explained;
@@ -313,6 +315,13 @@ fn ask_when_called(bell: &Bell, session: &str, reply: &mut Reply<'_>) {
     reply.hang_up();
 }
 
+/// The next event that says `what`. The gateway may announce changed lists at any time.
+fn until_said(stream: &mut Reading<'_>, what: &str) -> Vec<u8> {
+    let said = |event: &Event| String::from_utf8_lossy(&event.data).contains(what);
+    let event = std::iter::from_fn(|| stream.message()).find(said);
+    event.unwrap_or_else(|| panic!("the stream ended without {what}")).data
+}
+
 /// The id that the gateway gave to a question.
 fn asked_id(event: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(event).unwrap();
@@ -338,7 +347,7 @@ fn a_question_on_the_stream_is_answered_on_another_connection_and_by_its_session
         let session = session.clone();
         thread::spawn(move || session.call(1, "ask"))
     };
-    let id = asked_id(&stream.message().unwrap().data);
+    let id = asked_id(&until_said(&mut stream, "elicitation"));
     assert_eq!(stranger.post(accept(&id)).status, 202);
     assert_eq!(session.post(accept(&id)).status, 202);
     let answer = tells.recv_timeout(PATIENCE).unwrap();
@@ -358,7 +367,7 @@ fn a_client_without_a_stream_is_asked_on_its_call() {
     let session = Session::open(&stage, "/l");
     let mut client = session.connect();
     let mut stream = client.begin(&session.message(call(1, "ask")));
-    let id = asked_id(&stream.message().unwrap().data);
+    let id = asked_id(&until_said(&mut stream, "elicitation"));
     assert_eq!(session.post(accept(&id)).status, 202);
     assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), accept("q-1"));
     assert_eq!(stream.message().unwrap().data, done("1").into_bytes());
@@ -428,6 +437,5 @@ fn many_reloads_lose_no_call_and_no_stream() {
     }
     assert_eq!(handshakes(&upstream), 1);
     bell.ring("go");
-    let event = stream.message().expect("the stream of the session goes on");
-    assert!(String::from_utf8_lossy(&event.data).contains("still here"), "{event:?}");
+    until_said(&mut stream, "still here");
 }

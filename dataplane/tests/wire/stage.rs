@@ -166,6 +166,7 @@ impl Setup {
             keyring: Keyring::new([self.key; 32], []).unwrap(),
             tombstone_file: self.tombstones.clone(),
             access_log: LogTarget::Off,
+            traces: None,
             limits: self.limits.clone(),
         };
         let gateway = Gateway::start(settings, self.snapshot(1)).unwrap();
