@@ -1,20 +1,25 @@
 //! Serves one connection: TLS, HTTP/1.1 or HTTP/2, and its orderly end when the gateway drains.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::idle::HeadDeadline;
+use super::idle::TimedStream;
+use crate::drain::Drain;
+use crate::limits::Limits;
 use crate::pipeline::{self, Conn};
 use crate::reply::ReplyBody;
 use crate::telemetry::labels::Limit;
@@ -34,7 +39,7 @@ pub(crate) async fn serve_connection(
                 tracing::debug!(%remote, %error, "no TCP_NODELAY");
             }
             match tls {
-                None => serve_stream(&worker, stream, Conn { remote }).await,
+                None => serve_plain(&worker, stream, remote).await,
                 Some(acceptor) => serve_tls(&worker, stream, remote, &acceptor).await,
             }
         }
@@ -43,22 +48,48 @@ pub(crate) async fn serve_connection(
     worker.shared.mailboxes.connection_closed(worker.id);
 }
 
+async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr) {
+    match tokio::time::timeout(worker.shared.limits.connection_idle, speaks_http2(&stream)).await {
+        Ok(Ok(http2)) => serve_stream(worker, stream, Conn { remote }, http2).await,
+        Ok(Err(error)) => tracing::debug!(%remote, %error, "connection ended before it said anything"),
+        Err(_elapsed) => worker.shared.limit(Limit::IdleTime),
+    }
+}
+
 async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, acceptor: &TlsAcceptor) {
     match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => serve_stream(worker, stream, Conn { remote }).await,
+        Ok(Ok(stream)) => {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            serve_stream(worker, stream, Conn { remote }, http2).await;
+        }
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
     }
 }
 
-async fn serve_stream<S>(worker: &Arc<Worker>, stream: S, conn: Conn)
+/// Does a client without TLS open with the preface of HTTP/2 (RFC 9113 section 3.4)? Consumes nothing.
+async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI";
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        let begin = seen.get(..length).unwrap_or_default();
+        if length == PREFACE.len() || !PREFACE.starts_with(begin) || begin.is_empty() {
+            return Ok(begin == PREFACE);
+        }
+        // One or two bytes of what may become the preface: rare, and peeking does not wait for more.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn serve_stream<S>(worker: &Arc<Worker>, stream: S, conn: Conn, http2: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &worker.shared.limits;
     let conn = Arc::new(conn);
-    let deadline = HeadDeadline::new(stream, limits.headers_time);
-    let phase = deadline.phase();
+    let timed = TimedStream::new(stream, limits.headers_time, limits.connection_idle, http2);
+    let phase = timed.phase();
     let service = service_fn(|request: Request<Incoming>| {
         let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
         phase.request_began();
@@ -68,31 +99,65 @@ where
             Ok::<Response<ReplyBody>, Infallible>(response)
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let io = TokioIo::new(timed);
+    let ended = if http2 {
+        let connection = pin!(second(limits).serve_connection(io, service));
+        until_drained(&worker.shared.drain, connection, http2::Connection::graceful_shutdown).await
+    } else {
+        let connection = pin!(first(limits).serve_connection(io, service));
+        until_drained(&worker.shared.drain, connection, http1::Connection::graceful_shutdown).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(remote = %conn.remote, %error, "connection ended");
+    }
+}
+
+fn first(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Runs from the end of one request to the end of the next head, so it is also the idle time of a connection.
-        .header_read_timeout(limits.connection_idle)
+        // Small answers are copied behind their heads: one buffer is cheaper to send than two.
+        .writev(false)
         // Beyond it hyper answers without a message, so a lower limit is left to `admit`; up to 100 cost no allocation.
         .max_headers(limits.headers_count.max(100))
         .max_buf_size(limits.headers_bytes.max(16 << 10) * 2);
     builder
-        .http2()
+}
+
+fn second(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.headers_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(std::time::Duration::from_secs(30))
-        .keep_alive_timeout(std::time::Duration::from_secs(20));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(deadline), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = worker.shared.drain.begun() => {
-            connection.as_mut().graceful_shutdown();
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Runs a connection to its end; when the gateway drains it is told to end after what it is doing.
+async fn until_drained<C, T>(drain: &Drain, mut connection: Pin<&mut C>, shut_down: fn(Pin<&mut C>)) -> T
+where
+    C: Future<Output = T>,
+{
+    let mut begun = pin!(drain.begun());
+    let mut waiting = false;
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(ended));
+        }
+        // From the first look on the drain knows this task; later looks cost a flag.
+        if (!waiting || drain.is_draining()) && begun.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        waiting = true;
+        Poll::Pending
+    })
+    .await;
+    match ended {
+        Some(ended) => ended,
+        None => {
+            shut_down(connection.as_mut());
             connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(remote = %conn.remote, error, "connection ended");
     }
 }
