@@ -32,14 +32,15 @@ pub fn own_client(name: &str) -> Result<PathBuf> {
     present(repository().join("e2e/clients").join(name), "it belongs to the repository")
 }
 
-/// The `ringway` binary: `RINGWAY_BIN`, else the one built beside the running test.
+/// The `ringway` binary: `RINGWAY_BIN`, else the one built beside the running test or benchmark.
 pub fn ringway() -> Result<PathBuf> {
     if let Some(path) = env::var_os("RINGWAY_BIN") {
         return present(PathBuf::from(path), "RINGWAY_BIN points at it");
     }
-    let test = env::current_exe().context("path of the running test")?;
-    let profile = test.ancestors().nth(2).context("a test binary stands in target/PROFILE/deps")?;
-    present(profile.join("ringway"), "run `just build` or set RINGWAY_BIN")
+    // A test stands in target/PROFILE/deps, the benchmark in target/PROFILE.
+    let running = env::current_exe().context("path of the running program")?;
+    let beside = running.ancestors().skip(1).take(2).map(|folder| folder.join("ringway")).find(|path| path.is_file());
+    beside.with_context(|| format!("no ringway beside {}: run `just build` or set RINGWAY_BIN", running.display()))
 }
 
 fn present(path: PathBuf, remedy: &str) -> Result<PathBuf> {
