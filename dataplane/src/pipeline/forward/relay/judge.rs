@@ -81,7 +81,7 @@ impl Call {
     }
 
     pub(super) fn scan(&self, data: &[u8]) -> Result<Envelope, Fault> {
-        scan::scan(data, &self.worker.shared.limits.message).map_err(|error| {
+        scan::scan(data, &self.worker.shared.limits.answer).map_err(|error| {
             Fault::upstream(Reason::UpstreamBad, "The backend's answer is not a valid message")
                 .executed(Executed::Unknown)
                 .caused_by(error)
