@@ -174,7 +174,7 @@ mod tests {
         let phase = timed.phase();
         let mut buf = [0; 64];
         client.write_all(b"head").await.unwrap();
-        timed.read(&mut buf).await.unwrap();
+        assert_eq!(timed.read(&mut buf).await.unwrap(), 4);
         phase.request_began();
         assert!(timeout(IDLE * 3, timed.read(&mut buf)).await.is_err(), "a call in flight");
         phase.request_answered();

@@ -50,7 +50,7 @@ pub(crate) async fn serve_connection(
 
 async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr) {
     match tokio::time::timeout(worker.shared.limits.connection_idle, speaks_http2(&stream)).await {
-        Ok(Ok(http2)) => serve_stream(worker, stream, Conn { remote }, http2).await,
+        Ok(Ok(http2)) => serve_stream(worker, stream, Conn::new(remote), http2).await,
         Ok(Err(error)) => tracing::debug!(%remote, %error, "connection ended before it said anything"),
         Err(_elapsed) => worker.shared.limit(Limit::IdleTime),
     }
@@ -60,7 +60,7 @@ async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, 
     match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            serve_stream(worker, stream, Conn { remote }, http2).await;
+            serve_stream(worker, stream, Conn::new(remote), http2).await;
         }
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),

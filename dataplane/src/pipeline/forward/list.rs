@@ -60,7 +60,7 @@ async fn own_lists(worker: &Arc<Worker>, route: &LiveRoute, session: &Session, k
         let list = match state {
             State::Shared => continue,
             State::Kept(list) => list,
-            State::Dirty(version) => match read(worker, route, session, backend, kind).await {
+            State::Dirty(version) => match Box::pin(read(worker, route, session, backend, kind)).await {
                 Some(list) => {
                     owner.keep_list(session.key(), backend, owned(kind), version, Arc::clone(&list));
                     list

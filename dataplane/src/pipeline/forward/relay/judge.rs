@@ -217,11 +217,11 @@ impl Call {
         let (Some(session), Some(id)) = (self.session.clone(), envelope.id) else { return };
         let raw = data.slice(id.span.range());
         if envelope.known_method() == Some(ringway_mcp::Method::Ping) {
-            answer::post(&self.worker, &self.server, upstream, pong(&raw)).await;
+            Box::pin(answer::post(&self.worker, &self.server, upstream, pong(&raw))).await;
             return;
         }
         if !client.takes_events() {
-            answer::post(&self.worker, &self.server, upstream, nobody(&raw)).await;
+            Box::pin(answer::post(&self.worker, &self.server, upstream, nobody(&raw))).await;
             return;
         }
         ties.asked = true;
