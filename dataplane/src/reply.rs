@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::fault::{Fault, Reason};
 
-pub(crate) use body::{Chunks, ReplyBody};
+pub(crate) use body::{Chunks, Cut, ReplyBody};
 pub(crate) use error::{error_body, error_code};
 
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -36,6 +36,8 @@ pub(crate) enum Reply {
     Accepted,
     /// One JSON-RPC message.
     Json { status: StatusCode, body: Chunks, session: Option<HeaderValue> },
+    /// One JSON-RPC message as it comes.
+    Pieces(tokio::sync::mpsc::Receiver<Result<Bytes, Cut>>),
     /// One JSON-RPC message as the one event of a stream: as the backend frames it.
     Event(Bytes),
     /// Server-sent events as they come.
@@ -62,6 +64,11 @@ impl Reply {
                 if let Some(session) = session {
                     response.headers_mut().insert(SESSION_ID, session);
                 }
+                response
+            }
+            Self::Pieces(pieces) => {
+                let mut response = Response::new(ReplyBody::Whole(pieces));
+                response.headers_mut().insert(CONTENT_TYPE, JSON);
                 response
             }
             Self::Event(event) => stream(ReplyBody::Chunks(event.into())),

@@ -11,6 +11,7 @@ mod era;
 mod error;
 mod handshake;
 mod http;
+mod large;
 mod live;
 mod pool;
 mod refusal;
@@ -37,6 +38,7 @@ pub use error::UpstreamError;
 pub use handshake::{
     ANSWER_TIME, Discovered, Established, Hello, START_TIME, discover, discover_within, initialize, initialize_within,
 };
+pub use large::{JsonBody, LARGE_JSON};
 pub use live::LiveRoute;
 pub use pool::Pool;
 pub use server::{Levels, Server};
@@ -92,6 +94,14 @@ pub enum Answer {
     Refused(Refusal),
 }
 
+/// The answer to a call, which may be too large to be worth holding.
+#[derive(Debug)]
+pub enum CallAnswer {
+    Whole(Answer),
+    /// A JSON answer that announced to be large, to be relayed as it comes.
+    Large(JsonBody),
+}
+
 /// What came with an answer beside its messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
@@ -141,6 +151,18 @@ pub async fn send(pool: &Pool, server: &Arc<Server>, out: Outgoing<'_>) -> Resul
     match &server.live.side {
         Side::Http(side) => http::send(pool, server, side, out).await,
         Side::Stdio(side) => Box::pin(stdio::send(server, side, out)).await,
+        Side::Broken(text) => Err(UpstreamError::Connect(text.clone())),
+    }
+}
+
+/// [`send`] for a call: an answer that announces more than [`LARGE_JSON`] comes as it is read.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_call(pool: &Pool, server: &Arc<Server>, out: Outgoing<'_>) -> Result<CallAnswer, UpstreamError> {
+    match &server.live.side {
+        Side::Http(side) => http::send_call(pool, server, side, out).await,
+        Side::Stdio(side) => Box::pin(stdio::send(server, side, out)).await.map(CallAnswer::Whole),
         Side::Broken(text) => Err(UpstreamError::Connect(text.clone())),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod discover;
 pub(crate) mod end;
 pub(crate) mod event_id;
 pub(crate) mod initialize;
+pub(crate) mod large;
 pub(crate) mod level;
 pub(crate) mod list;
 pub(crate) mod listen;

@@ -22,7 +22,14 @@ pub(crate) enum ReplyBody {
     Chunks(Chunks),
     /// Ends when the sender is dropped.
     Stream(mpsc::Receiver<Bytes>),
+    /// Ends when the sender is dropped; a cut ends the connection, so that no half is taken for a whole.
+    Whole(mpsc::Receiver<Result<Bytes, Cut>>),
 }
+
+/// A body that was promised and cannot be brought to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer was cut off upstream")]
+pub(crate) struct Cut;
 
 // === impl Chunks ===
 
@@ -63,7 +70,7 @@ impl From<SmallVec<[Bytes; 4]>> for Chunks {
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Cut;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
@@ -74,6 +81,7 @@ impl Body for ReplyBody {
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
             Self::Stream(events) => Poll::Ready(ready!(events.poll_recv(cx)).map(|event| Ok(Frame::data(event)))),
+            Self::Whole(pieces) => Poll::Ready(ready!(pieces.poll_recv(cx)).map(|piece| piece.map(Frame::data))),
         }
     }
 
@@ -81,7 +89,7 @@ impl Body for ReplyBody {
         match self {
             Self::Empty => true,
             Self::Chunks(chunks) => chunks.next >= chunks.pieces.len(),
-            Self::Stream(_) => false,
+            Self::Stream(_) | Self::Whole(_) => false,
         }
     }
 
@@ -89,7 +97,7 @@ impl Body for ReplyBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Chunks(chunks) => SizeHint::with_exact(chunks.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Whole(_) => SizeHint::default(),
         }
     }
 }

@@ -16,7 +16,8 @@ use super::connect::{self, candidates};
 use super::pool::Connection;
 use super::server::{Counted, HttpSide, Level, Server};
 use super::stream::{MessageStream, Pace};
-use super::{Answer, Head, Outgoing, Pool, Refusal, UpstreamError, UpstreamSession, refusal};
+use super::large::{JsonBody, LARGE_JSON};
+use super::{Answer, CallAnswer, Head, Outgoing, Pool, Refusal, UpstreamError, UpstreamSession, refusal};
 use crate::fault::Executed;
 
 static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -61,6 +62,44 @@ pub(super) async fn send(
     http: &HttpSide,
     out: Outgoing<'_>,
 ) -> Result<Answer, UpstreamError> {
+    match begin(pool, server, http, &out).await? {
+        Begun::Refused(refusal) => Ok(Answer::Refused(refusal)),
+        Begun::Accepted(reply, pace, count) => accept(server, reply, &out, (pace, count)).await,
+    }
+}
+
+pub(super) async fn send_call(
+    pool: &Pool,
+    server: &Arc<Server>,
+    http: &HttpSide,
+    out: Outgoing<'_>,
+) -> Result<CallAnswer, UpstreamError> {
+    match begin(pool, server, http, &out).await? {
+        Begun::Refused(refusal) => Ok(CallAnswer::Whole(Answer::Refused(refusal))),
+        Begun::Accepted(reply, pace, count) => {
+            let announced = reply.response.body().size_hint().exact().and_then(|n| usize::try_from(n).ok());
+            let large = announced.is_some_and(|n| n > LARGE_JSON && n <= server.backend.limits.max_response_bytes);
+            if large && reply.response.status() == StatusCode::OK && media(reply.response.headers()) == Media::Json {
+                let Reply { response, connection } = reply;
+                return Ok(CallAnswer::Large(JsonBody::new(response.into_body(), connection, pace, count)));
+            }
+            accept(server, reply, &out, (pace, count)).await.map(CallAnswer::Whole)
+        }
+    }
+}
+
+/// An answer whose head is there.
+enum Begun {
+    Refused(Refusal),
+    Accepted(Reply, Pace, Counted),
+}
+
+async fn begin(
+    pool: &Pool,
+    server: &Arc<Server>,
+    http: &HttpSide,
+    out: &Outgoing<'_>,
+) -> Result<Begun, UpstreamError> {
     let limits = &server.backend.limits;
     let count = if out.is_standing() {
         server.live.count(Level::Streams, usize::MAX)
@@ -68,13 +107,14 @@ pub(super) async fn send(
         server.live.count(Level::InFlight, limits.max_concurrent_requests)
     };
     let count = count.ok_or(UpstreamError::Busy("maxConcurrentRequests"))?;
-    let ask = Ask { method: Method::POST, accept: BOTH, out: &out, last_event_id: None };
+    let ask = Ask { method: Method::POST, accept: BOTH, out, last_event_id: None };
     let reply = exchange(pool, server, http, &ask).await?;
     let pace = Pace { idle: Some(out.idle), deadline: Some(out.deadline) };
     if !reply.response.status().is_success() {
-        return Ok(Answer::Refused(read_refusal(server, reply, out.session.is_some_and(|s| s.id.is_some())).await));
+        let in_session = out.session.is_some_and(|s| s.id.is_some());
+        return Ok(Begun::Refused(read_refusal(server, reply, in_session).await));
     }
-    accept(server, reply, &out, (pace, count)).await
+    Ok(Begun::Accepted(reply, pace, count))
 }
 
 /// A 2xx answer.

@@ -8,7 +8,7 @@ use ringway_mcp::sse;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::Fault;
-use crate::reply::Reply;
+use crate::reply::{Cut, Reply};
 
 /// Where the answer goes.
 #[derive(Debug)]
@@ -82,6 +82,20 @@ impl Client {
         {
             *self = Self::Gone;
         }
+    }
+
+    /// Begins a JSON answer that comes in pieces; `None` when the client reads events, or is gone.
+    pub(crate) fn begin_pieces(&mut self, patience: Patience) -> Option<mpsc::Sender<Result<Bytes, Cut>>> {
+        if !matches!(self, Self::Waiting { .. }) {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel(patience.events.clamp(1, 16));
+        if let Self::Waiting { head, .. } = std::mem::replace(self, Self::Gone)
+            && head.send(Ok(Reply::Pieces(receiver))).is_ok()
+        {
+            return Some(sender);
+        }
+        None
     }
 
     /// The last message: as the JSON answer while nothing was sent yet, else as the last event.

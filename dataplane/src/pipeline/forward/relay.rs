@@ -15,13 +15,13 @@ use tokio::time::Instant;
 use super::super::parse::trace::TRACEPARENT;
 use super::call::Call;
 use super::client::Client;
-use super::event_id;
+use super::{event_id, large};
 use super::side::Side;
 use crate::fault::{Executed, Fault, Reason};
 use crate::session::bind::Stale;
 use crate::telemetry::labels::Outcome;
 use crate::telemetry::record::Attempt;
-use crate::upstream::{self, Answer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
+use crate::upstream::{self, Answer, CallAnswer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
 use crate::worker::CallGuard;
 pub(super) use judge::{pong, withdrawn};
 
@@ -45,6 +45,8 @@ enum End {
     Answered(Bytes, StatusCode),
     /// The client hung up or cancelled, and nothing more is owed.
     Over(Reason),
+    /// The answer is with the client already, or nobody is there to have it.
+    Sent,
     /// The backend closed the stream to be polled; the client comes back for the rest.
     Polled,
 }
@@ -64,6 +66,8 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
             let id = ties.resume.take().map(|id| event_id::mark(call.server.backend.key, &id));
             client.finish(data, status, id.as_deref(), patience).await;
         }
+        // Noted while it passed.
+        Ok(End::Sent) => {}
         Ok(End::Polled) => call.record.succeed(Outcome::Ok),
         Ok(End::Over(reason)) => {
             let fault = Fault::client(reason, "The call was cancelled").executed(Executed::Unknown);
@@ -105,7 +109,8 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
         let attempt = call.attempt(bound.upstream.revision);
         let ended = match first_answer(call, client, ties, Some(&bound.upstream), &attempt).await {
             // The backend forgot the session: made anew once, by one of all the calls that wait, and sent again.
-            Ok(Some(Answer::Refused(Refusal { session_lost: true, .. }))) | Err(UpstreamError::SessionLost)
+            Ok(Some(CallAnswer::Whole(Answer::Refused(Refusal { session_lost: true, .. }))))
+            | Err(UpstreamError::SessionLost)
                 if again =>
             {
                 again = false;
@@ -149,7 +154,7 @@ async fn first_answer(
     ties: &mut Ties,
     session: Option<&UpstreamSession>,
     attempt: &Attempt,
-) -> Result<Option<Answer>, UpstreamError> {
+) -> Result<Option<CallAnswer>, UpstreamError> {
     let worker = call.worker.clone();
     let server = call.server.clone();
     let mut headers = call.headers.clone();
@@ -165,7 +170,7 @@ async fn first_answer(
         deadline: call.deadline,
         idempotent: call.is_idempotent(),
     };
-    let mut sending = std::pin::pin!(upstream::send(&worker.pool, &server, out));
+    let mut sending = std::pin::pin!(upstream::send_call(&worker.pool, &server, out));
     // A legacy client that is gone has not cancelled: only a modern one is watched.
     let modern = call.session.is_none();
     loop {
@@ -191,9 +196,18 @@ async fn settle(
     call: &mut Call,
     client: &mut Client,
     ties: &mut Ties,
-    answer: Answer,
+    answer: CallAnswer,
     session: Option<&UpstreamSession>,
 ) -> Result<End, Fault> {
+    let answer = match answer {
+        CallAnswer::Whole(answer) => answer,
+        CallAnswer::Large(body) => {
+            return Box::pin(large::relay(call, client, body)).await.map(|ended| match ended {
+                large::Ended::Sent => End::Sent,
+                large::Ended::Whole(data) => End::Answered(data, StatusCode::OK),
+            });
+        }
+    };
     match answer {
         Answer::Message(data, _) => {
             let envelope = call.scan(&data)?;

@@ -119,7 +119,7 @@ pub(crate) fn with_id(data: &Bytes, envelope: &Envelope, id: &[u8]) -> Result<By
     apply(&edits, data)
 }
 
-fn uris_of(method: Method) -> Option<&'static Pattern> {
+pub(crate) fn uris_of(method: Method) -> Option<&'static Pattern> {
     match method {
         Method::ToolsCall => Some(&walk::CALL_RESULT_URIS),
         Method::PromptsGet => Some(&walk::PROMPT_RESULT_URIS),
