@@ -23,11 +23,22 @@ pub(super) struct HeadDeadline<S> {
     /// When the head that is being read must be complete.
     due: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// No byte was read yet.
-    first: bool,
-    /// HTTP/2: frames of many requests, bounded by its own keep-alive.
-    multiplexed: bool,
+    protocol: Protocol,
 }
+
+/// What the first bytes say.
+#[derive(Debug)]
+enum Protocol {
+    /// So many bytes of [`PREFACE`] came, and nothing else.
+    Unknown(usize),
+    /// HTTP/1.1: one head after the other.
+    Heads,
+    /// HTTP/2: frames of many requests, bounded by its own keep-alive.
+    Frames,
+}
+
+/// How an HTTP/2 client begins (RFC 9113, section 3.4). It may come in pieces.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Whether the connection is inside a request, as the service sees it.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +64,7 @@ impl Phase {
 
 impl<S> HeadDeadline<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, phase: Phase::default(), due: None, timer: None, first: true, multiplexed: false }
+        Self { stream, limit, phase: Phase::default(), due: None, timer: None, protocol: Protocol::Unknown(0) }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -61,13 +72,20 @@ impl<S> HeadDeadline<S> {
     }
 
     fn saw(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() || self.multiplexed {
-            return;
+        if let Protocol::Unknown(so_far) = self.protocol {
+            let expected = PREFACE.get(so_far..).unwrap_or_default();
+            self.protocol = if bytes.starts_with(expected) {
+                Protocol::Frames
+            } else if expected.starts_with(bytes) {
+                Protocol::Unknown(so_far + bytes.len())
+            } else {
+                Protocol::Heads
+            };
         }
-        if std::mem::take(&mut self.first) && bytes.starts_with(b"PRI") {
-            self.multiplexed = true;
-        } else if !self.phase.in_request() && self.due.is_none() {
-            self.due = Some(Instant::now() + self.limit);
+        match self.protocol {
+            Protocol::Frames => self.due = None,
+            _ if bytes.is_empty() || self.phase.in_request() || self.due.is_some() => {}
+            _ => self.due = Some(Instant::now() + self.limit),
         }
     }
 
