@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,10 +16,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::idle::HeadDeadline;
+use super::quiet::{UsedBody, Uses};
 use crate::pipeline::{self, Conn};
-use crate::reply::ReplyBody;
 use crate::telemetry::labels::Limit;
 use crate::worker::Worker;
+
+/// What an idle connection may still take to end in an orderly way.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Serves a connection to its end.
 pub(crate) async fn serve_connection(
@@ -59,13 +63,15 @@ where
     let conn = Arc::new(conn);
     let deadline = HeadDeadline::new(stream, limits.headers_time);
     let phase = deadline.phase();
+    let uses = Uses::default();
     let service = service_fn(|request: Request<Incoming>| {
         let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
+        let begun = uses.begin();
         phase.request_began();
         async move {
             let response = pipeline::handle(&worker, &conn, request).await;
             phase.request_answered();
-            Ok::<Response<ReplyBody>, Infallible>(response)
+            Ok::<Response<UsedBody>, Infallible>(response.map(|body| begun.until_sent(body)))
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -82,14 +88,19 @@ where
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.headers_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(std::time::Duration::from_secs(30))
-        .keep_alive_timeout(std::time::Duration::from_secs(20));
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(deadline), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = worker.shared.drain.begun() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = uses.idle(limits.connection_idle) => {
+            connection.as_mut().graceful_shutdown();
+            // A client that takes no leave is left.
+            tokio::time::timeout(LEAVE, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
