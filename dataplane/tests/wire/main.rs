@@ -8,5 +8,7 @@ mod limits;
 mod refusals;
 mod sessions;
 mod sizes;
+mod speaker;
 mod stage;
 mod texts;
+mod transport;

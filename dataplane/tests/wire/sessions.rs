@@ -316,7 +316,7 @@ fn ask_when_called(bell: &Bell, session: &str, reply: &mut Reply<'_>) {
 }
 
 /// The next event that says `what`. The gateway may announce changed lists at any time.
-fn until_said(stream: &mut Reading<'_>, what: &str) -> Vec<u8> {
+pub(crate) fn until_said(stream: &mut Reading<'_>, what: &str) -> Vec<u8> {
     let said = |event: &Event| String::from_utf8_lossy(&event.data).contains(what);
     let event = std::iter::from_fn(|| stream.message()).find(said);
     event.unwrap_or_else(|| panic!("the stream ended without {what}")).data
