@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
 
 use crate::reply::ReplyBody;
 
@@ -22,6 +23,8 @@ pub(super) struct Uses(Arc<Counts>);
 struct Counts {
     open: AtomicUsize,
     begun: AtomicU64,
+    /// There was a request.
+    first: Notify,
 }
 
 /// An open request.
@@ -43,8 +46,16 @@ const STEPS: u32 = 8;
 impl Uses {
     pub(super) fn begin(&self) -> Use {
         self.0.open.fetch_add(1, Ordering::Relaxed);
-        self.0.begun.fetch_add(1, Ordering::Relaxed);
+        if self.0.begun.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.first.notify_one();
+        }
         Use(Arc::clone(&self.0))
+    }
+
+    /// Done once a request has begun, or after `limit`. For one caller, once.
+    pub(super) async fn first(&self, limit: Duration) {
+        // Whether there was one is all the same to the caller.
+        let _late = tokio::time::timeout(limit, self.0.first.notified()).await;
     }
 
     /// Done when no request was open for `limit`.

@@ -24,6 +24,9 @@ use crate::worker::Worker;
 /// What an idle connection may still take to end in an orderly way.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// While the gateway drains, a connection gets this long for its first request.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
 /// Serves a connection to its end.
 pub(crate) async fn serve_connection(
     worker: Arc<Worker>,
@@ -90,10 +93,15 @@ where
         .max_header_list_size(u32::try_from(limits.headers_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
+    // A connection that is made while the gateway drains brings an answer that a call waits for: it is not closed before.
+    let draining = async {
+        worker.shared.drain.begun().await;
+        uses.first(ARRIVAL).await;
+    };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(deadline), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = worker.shared.drain.begun() => {
+        () = draining => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
