@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod cases;
+mod draining;
 mod faults;
 mod fidelity;
 mod limits;
 mod refusals;
+mod resumption;
 mod sessions;
 mod sizes;
 mod speaker;
