@@ -4,6 +4,7 @@
 //! [`InFlight`]; shutdown waits for them with a deadline. Ends nothing itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -21,6 +22,8 @@ pub struct InFlight(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     begun: watch::Sender<bool>,
+    /// The same, for those who look once per request.
+    draining: AtomicBool,
     inflight: Gauge,
     /// The last call ended.
     idle: Notify,
@@ -32,17 +35,23 @@ impl Drain {
     /// Counts calls in `inflight`, which nobody else may change.
     #[must_use]
     pub fn new(inflight: Gauge) -> Self {
-        Self(Arc::new(Shared { begun: watch::Sender::new(false), inflight, idle: Notify::new() }))
+        Self(Arc::new(Shared {
+            begun: watch::Sender::new(false),
+            draining: AtomicBool::new(false),
+            inflight,
+            idle: Notify::new(),
+        }))
     }
 
     /// From now on the process drains. There is no way back.
     pub fn begin(&self) {
+        self.0.draining.store(true, Ordering::Release);
         self.0.begun.send_replace(true);
     }
 
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        *self.0.begun.borrow()
+        self.0.draining.load(Ordering::Acquire)
     }
 
     /// Done once draining has begun; at once if it has already. Does not borrow the drain, so that a task can own it.

@@ -42,8 +42,10 @@ pub struct Limits {
     pub stream_age: Duration,
     /// Wait for a backend in `initialize`, `server/discover`, or a list.
     pub backend_wait: Duration,
-    /// What one JSON-RPC message may hold.
+    /// What one JSON-RPC message of a client may hold.
     pub message: ringway_mcp::scan::Limits,
+    /// What one message of a backend may hold: bounded by `maxResponseBytes`, since it is relayed, not interpreted.
+    pub answer: ringway_mcp::scan::Limits,
 }
 
 // === impl Limits ===
@@ -70,6 +72,18 @@ impl Default for Limits {
             stream_age: Duration::from_secs(3_600),
             backend_wait: Duration::from_secs(5),
             message: ringway_mcp::scan::Limits::default(),
+            answer: of_answers(),
         }
+    }
+}
+
+/// Wide where a client's message is narrow: the backend's `maxResponseBytes` bounds how much there can be.
+fn of_answers() -> ringway_mcp::scan::Limits {
+    ringway_mcp::scan::Limits {
+        depth: 512,
+        nodes: u32::MAX,
+        keys_per_object: u32::MAX,
+        number_bytes: 64 << 10,
+        ..ringway_mcp::scan::Limits::default()
     }
 }

@@ -36,6 +36,8 @@ pub(crate) enum Reply {
     Accepted,
     /// One JSON-RPC message.
     Json { status: StatusCode, body: Chunks, session: Option<HeaderValue> },
+    /// One JSON-RPC message as the one event of a stream: as the backend frames it.
+    Event(Bytes),
     /// Server-sent events as they come.
     Events(tokio::sync::mpsc::Receiver<Bytes>),
     /// A response without a message: DELETE, preflight.
@@ -62,16 +64,19 @@ impl Reply {
                 }
                 response
             }
-            Self::Events(events) => {
-                let mut response = Response::new(ReplyBody::Stream(events));
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, EVENT_STREAM);
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-                headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-                response
-            }
+            Self::Event(event) => stream(ReplyBody::Chunks(event.into())),
+            Self::Events(events) => stream(ReplyBody::Stream(events)),
         }
     }
+}
+
+fn stream(body: ReplyBody) -> Response<ReplyBody> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
 }
 
 fn bare(status: StatusCode) -> Response<ReplyBody> {

@@ -80,6 +80,9 @@ pub(super) struct News {
     pub key: EntryKey,
     /// Lists that may differ now; empty: only freshness or presence.
     pub kinds: KindSet,
+    /// Lists that the server itself said have changed: clients hear of it also where nothing differs, since what they
+    /// know may be older than what was read last.
+    pub announced: KindSet,
 }
 
 /// What every entry shares.

@@ -100,7 +100,7 @@ impl Keeper {
             let concerned =
                 *of == viewer && self.routes.get(route).is_some_and(|live| live.compiled.section_of(backend).is_some());
             if concerned {
-                work.hear(news.kinds);
+                work.hear(news.kinds, news.announced);
             }
         }
     }

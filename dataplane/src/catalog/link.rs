@@ -114,8 +114,14 @@ impl Link {
             idempotent: true,
         };
         match Box::pin(send(pool, &self.server, out)).await? {
-            Answer::Message(message, _) => Ok(message),
-            Answer::Stream(stream, _) => response_of(stream, id.as_bytes(), noticed).await,
+            Answer::Message(message, _) => {
+                self.server.note_list_framing(false);
+                Ok(message)
+            }
+            Answer::Stream(stream, _) => {
+                self.server.note_list_framing(true);
+                response_of(stream, id.as_bytes(), noticed).await
+            }
             Answer::Accepted => Err(UpstreamError::Protocol("a list was not answered".to_owned())),
             Answer::Refused(Refusal { session_lost: true, .. }) => Err(UpstreamError::SessionLost),
             Answer::Refused(refusal) => Err(UpstreamError::Refused(refusal)),

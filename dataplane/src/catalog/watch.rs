@@ -24,6 +24,8 @@ use crate::upstream::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, 
 #[derive(Debug, Default)]
 pub(super) struct Signal {
     changed: AtomicU8,
+    /// Changes that the server itself announced, to be passed on whatever the lists then say.
+    said: AtomicU8,
     watched: AtomicBool,
     reading: AtomicBool,
     lost: AtomicBool,
@@ -81,6 +83,16 @@ impl Signal {
     /// From now on a stream that opens may have missed a change.
     pub(super) fn reading_begins(&self) {
         self.reading.store(true, Ordering::Relaxed);
+    }
+
+    /// The server announced that lists changed.
+    fn say(&self, kinds: KindSet) {
+        self.said.fetch_or(kinds.bits(), Ordering::Relaxed);
+        self.mark(kinds);
+    }
+
+    pub(super) fn take_said(&self) -> KindSet {
+        KindSet::from_bits(self.said.swap(0, Ordering::Relaxed))
     }
 
     pub(super) fn mark(&self, kinds: KindSet) {
@@ -210,7 +222,7 @@ impl Watch {
                 Kind::Notification if method == Some(Method::SubscriptionsAcknowledged) => {
                     self.signal.opened(self.announced)
                 }
-                Kind::Notification => self.signal.mark(KindSet::announced(method)),
+                Kind::Notification => self.signal.say(KindSet::announced(method)),
                 Kind::Request if !self.link.revision.is_modern() => self.answer(&envelope, &data).await,
                 Kind::Request => {}
                 // The graceful end of a listen stream.

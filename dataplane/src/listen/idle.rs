@@ -1,13 +1,13 @@
-//! A stream that bounds how long a client may take from the first byte of a request's head to its last.
+//! A client connection with two clocks: how long a request's head may take from its first byte to its last, and how
+//! long a connection may be idle.
 //!
-//! hyper's own head timeout runs while a connection is idle, too, so it cannot tell a slow sender from an idle client
-//! that a keep-alive connection exists for.
+//! hyper has one timer for both and sets it anew for each request; here a request on a warm connection sets none.
 
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,109 +16,112 @@ use tokio::time::{Instant, Sleep};
 
 /// Wraps a connection. The service says when a head is complete and when its answer is on its way.
 #[derive(Debug)]
-pub(super) struct HeadDeadline<S> {
+pub(super) struct TimedStream<S> {
     stream: S,
-    limit: Duration,
+    head: Duration,
+    idle: Duration,
     phase: Phase,
     /// When the head that is being read must be complete.
-    due: Option<Instant>,
+    head_due: Option<Instant>,
+    /// The last byte in either direction.
+    active: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    protocol: Protocol,
+    /// HTTP/2: frames of many requests, so neither heads nor idleness are seen here; `quiet` counts its requests.
+    multiplexed: bool,
 }
-
-/// What the first bytes say.
-#[derive(Debug)]
-enum Protocol {
-    /// So many bytes of [`PREFACE`] came, and nothing else.
-    Unknown(usize),
-    /// HTTP/1.1: one head after the other.
-    Heads,
-    /// HTTP/2: frames of many requests, bounded by its own keep-alive.
-    Frames,
-}
-
-/// How an HTTP/2 client begins (RFC 9113, section 3.4). It may come in pieces.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Whether the connection is inside a request, as the service sees it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Phase(Arc<AtomicBool>);
+pub(super) struct Phase(Arc<AtomicU8>);
+
+const IN_REQUEST: u8 = 1;
+const ANSWERED: u8 = 2;
 
 // === impl Phase ===
 
 impl Phase {
     pub(super) fn request_began(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(IN_REQUEST, Ordering::Relaxed);
     }
 
     pub(super) fn request_answered(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.store(ANSWERED, Ordering::Relaxed);
     }
 
     fn in_request(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) == IN_REQUEST
+    }
+
+    /// There was a request.
+    pub(super) fn was_used(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
     }
 }
 
-// === impl HeadDeadline ===
+// === impl TimedStream ===
 
-impl<S> HeadDeadline<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, phase: Phase::default(), due: None, timer: None, protocol: Protocol::Unknown(0) }
+impl<S> TimedStream<S> {
+    pub(super) fn new(stream: S, head: Duration, idle: Duration, multiplexed: bool) -> Self {
+        let (phase, active) = (Phase::default(), Instant::now());
+        Self { stream, head, idle, phase, head_due: None, active, timer: None, multiplexed }
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.phase.clone()
     }
 
-    fn saw(&mut self, bytes: &[u8]) {
-        if let Protocol::Unknown(so_far) = self.protocol {
-            let expected = PREFACE.get(so_far..).unwrap_or_default();
-            self.protocol = if bytes.starts_with(expected) {
-                Protocol::Frames
-            } else if expected.starts_with(bytes) {
-                Protocol::Unknown(so_far + bytes.len())
-            } else {
-                Protocol::Heads
-            };
-        }
-        match self.protocol {
-            Protocol::Frames => self.due = None,
-            _ if bytes.is_empty() || self.phase.in_request() || self.due.is_some() => {}
-            _ => self.due = Some(Instant::now() + self.limit),
+    fn bytes_came(&mut self) {
+        self.active = Instant::now();
+        if !self.phase.in_request() && self.head_due.is_none() {
+            self.head_due = Some(self.active + self.head);
         }
     }
 
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.phase.in_request() {
-            self.due = None;
+    /// The end of a connection that is too slow or idle for too long.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let in_request = self.phase.in_request();
+        if in_request {
+            self.head_due = None;
         }
-        let Some(due) = self.due else { return Poll::Pending };
+        let due = self.head_due.unwrap_or(self.active + self.idle);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if timer.deadline() != due {
+        // A timer that is set too early is set right when it fires, so activity costs nothing; one too late is set now.
+        if due < timer.deadline() {
             timer.as_mut().reset(due);
         }
-        timer.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "request head took too long")))
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if !in_request && due <= now {
+                let what = if self.head_due.is_some() { "request head took too long" } else { "idle" };
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+            timer.as_mut().reset(if due <= now { now + self.idle } else { due });
+        }
+        Poll::Pending
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for HeadDeadline<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                this.saw(buf.filled().get(before..).unwrap_or_default());
+                if buf.filled().len() > before {
+                    this.bytes_came();
+                }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => this.poll_due(cx),
+            Poll::Pending if this.multiplexed => Poll::Pending,
+            Poll::Pending => this.poll_due(cx).map(Err),
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for HeadDeadline<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.active = Instant::now();
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -135,10 +138,58 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadDeadline<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.active = Instant::now();
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::{Instant, timeout};
+
+    use super::TimedStream;
+
+    const HEAD: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(620);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_drips_ends_at_its_deadline_and_an_idle_connection_at_its_own() {
+        let (mut client, server) = duplex(64);
+        let mut timed = TimedStream::new(server, HEAD, IDLE, false);
+        let start = Instant::now();
+        client.write_all(b"POST").await.unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(timed.read(&mut buf).await.unwrap(), 4);
+        assert_eq!(timed.read(&mut buf).await.unwrap_err().to_string(), "request head took too long");
+        assert_eq!(start.elapsed(), HEAD);
+
+        let (_client, server) = duplex(64);
+        let start = Instant::now();
+        let error = TimedStream::new(server, HEAD, IDLE, false).read(&mut buf).await.unwrap_err();
+        assert_eq!((error.to_string().as_str(), start.elapsed()), ("idle", IDLE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_call_and_a_stream_that_is_written_to_are_not_idle() {
+        let (mut client, server) = duplex(64);
+        let mut timed = TimedStream::new(server, HEAD, IDLE, false);
+        let phase = timed.phase();
+        let mut buf = [0; 64];
+        client.write_all(b"head").await.unwrap();
+        assert_eq!(timed.read(&mut buf).await.unwrap(), 4);
+        phase.request_began();
+        assert!(timeout(IDLE * 3, timed.read(&mut buf)).await.is_err(), "a call in flight");
+        phase.request_answered();
+        for _ in 0..5 {
+            timed.write_all(b":").await.unwrap();
+            assert!(timeout(IDLE / 2, timed.read(&mut buf)).await.is_err(), "a stream with comments");
+        }
     }
 }

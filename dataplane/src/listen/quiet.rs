@@ -1,7 +1,7 @@
-//! Whether a connection is in use: what closes one that nobody asks anything on, whatever protocol it speaks.
+//! Whether an HTTP/2 connection is in use: what closes one that nobody asks anything on.
 //!
-//! hyper has an idle time for HTTP/1.1 alone, from the first answer on. A request is open until the last byte of its
-//! answer, so a standing stream keeps its connection. Called by `serve`.
+//! Its bytes do not say: pings go to and fro for ever. A request is open until the last byte of its answer, so a
+//! standing stream keeps its connection. Called by `serve`; HTTP/1.1 has `idle`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::Notify;
 
 use crate::reply::ReplyBody;
 
@@ -23,8 +22,6 @@ pub(super) struct Uses(Arc<Counts>);
 struct Counts {
     open: AtomicUsize,
     begun: AtomicU64,
-    /// There was a request.
-    first: Notify,
 }
 
 /// An open request.
@@ -46,16 +43,8 @@ const STEPS: u32 = 8;
 impl Uses {
     pub(super) fn begin(&self) -> Use {
         self.0.open.fetch_add(1, Ordering::Relaxed);
-        if self.0.begun.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.0.first.notify_one();
-        }
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
         Use(Arc::clone(&self.0))
-    }
-
-    /// Done once a request has begun, or after `limit`. For one caller, once.
-    pub(super) async fn first(&self, limit: Duration) {
-        // Whether there was one is all the same to the caller.
-        let _late = tokio::time::timeout(limit, self.0.first.notified()).await;
     }
 
     /// Done when no request was open for `limit`.

@@ -1,30 +1,31 @@
 //! Serves one connection: TLS, HTTP/1.1 or HTTP/2, and its orderly end when the gateway drains.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::idle::HeadDeadline;
-use super::quiet::{UsedBody, Uses};
+use super::idle::{Phase, TimedStream};
+use super::quiet::Uses;
+use crate::limits::Limits;
 use crate::pipeline::{self, Conn};
+use crate::reply::ReplyBody;
 use crate::telemetry::labels::Limit;
 use crate::worker::Worker;
 
-/// What an idle connection may still take to end in an orderly way.
-const LEAVE: Duration = Duration::from_secs(5);
-
-/// While the gateway drains, a connection gets this long for its first request.
+/// A connection that ends gets this long for its first request, if there was none.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end.
@@ -41,7 +42,7 @@ pub(crate) async fn serve_connection(
                 tracing::debug!(%remote, %error, "no TCP_NODELAY");
             }
             match tls {
-                None => serve_stream(&worker, stream, Conn { remote }).await,
+                None => serve_plain(&worker, stream, remote).await,
                 Some(acceptor) => serve_tls(&worker, stream, remote, &acceptor).await,
             }
         }
@@ -50,68 +51,156 @@ pub(crate) async fn serve_connection(
     worker.shared.mailboxes.connection_closed(worker.id);
 }
 
+async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr) {
+    let limits = &worker.shared.limits;
+    let first = async {
+        let begun = tokio::time::timeout(limits.connection_idle, stream.readable());
+        if let Err(error) = begun.await.map_err(|_elapsed| Limit::IdleTime)? {
+            return Ok(Err(error));
+        }
+        let protocol = tokio::time::timeout(limits.headers_time, speaks_http2(&stream));
+        protocol.await.map_err(|_elapsed| Limit::HeaderTime)
+    };
+    match first.await {
+        Ok(Ok(http2)) => serve_stream(worker, stream, Conn::new(remote), http2).await,
+        Ok(Err(error)) => tracing::debug!(%remote, %error, "connection ended before it said anything"),
+        Err(limit) => worker.shared.limit(limit),
+    }
+}
+
 async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, acceptor: &TlsAcceptor) {
     match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => serve_stream(worker, stream, Conn { remote }).await,
+        Ok(Ok(stream)) => {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            serve_stream(worker, stream, Conn::new(remote), http2).await;
+        }
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
     }
 }
 
-async fn serve_stream<S>(worker: &Arc<Worker>, stream: S, conn: Conn)
+/// Does a client without TLS open with the preface of HTTP/2 (RFC 9113 section 3.4)? Consumes nothing.
+async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI";
+    let mut seen = [0; PREFACE.len()];
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        let begin = seen.get(..length).unwrap_or_default();
+        if length == PREFACE.len() || !PREFACE.starts_with(begin) || begin.is_empty() {
+            return Ok(begin == PREFACE);
+        }
+        // One or two bytes of what may become the preface: rare, and peeking does not wait for more.
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+async fn serve_stream<S>(worker: &Arc<Worker>, stream: S, conn: Conn, http2: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &worker.shared.limits;
     let conn = Arc::new(conn);
-    let deadline = HeadDeadline::new(stream, limits.headers_time);
-    let phase = deadline.phase();
-    let uses = Uses::default();
+    let timed = TimedStream::new(stream, limits.headers_time, limits.connection_idle, http2);
+    let phase = timed.phase();
+    let told = phase.clone();
     let service = service_fn(|request: Request<Incoming>| {
         let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
-        let begun = uses.begin();
         phase.request_began();
         async move {
             let response = pipeline::handle(&worker, &conn, request).await;
             phase.request_answered();
-            Ok::<Response<UsedBody>, Infallible>(response.map(|body| begun.until_sent(body)))
+            Ok::<Response<ReplyBody>, Infallible>(response)
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let io = TokioIo::new(timed);
+    let drain = &worker.shared.drain;
+    let ended = if http2 {
+        let uses = Uses::default();
+        let counted = service_fn(|request: Request<Incoming>| {
+            let (begun, answer) = (uses.begin(), service.call(request));
+            async move { answer.await.map(|response| response.map(|body| begun.until_sent(body))) }
+        });
+        let connection = pin!(second(limits).serve_connection(io, counted));
+        let leave = async {
+            tokio::select! {
+                () = drain.begun() => {}
+                () = uses.idle(limits.connection_idle) => {}
+            }
+        };
+        until(leave, || true, &told, connection, http2::Connection::graceful_shutdown).await
+    } else {
+        let connection = pin!(first(limits).serve_connection(io, service));
+        let draining = || drain.is_draining();
+        until(drain.begun(), draining, &told, connection, http1::Connection::graceful_shutdown).await
+    };
+    if let Some(Err(error)) = ended {
+        tracing::debug!(remote = %conn.remote, %error, "connection ended");
+    }
+}
+
+fn first(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Runs from the end of one request to the end of the next head, so it is also the idle time of a connection.
-        .header_read_timeout(limits.connection_idle)
+        // Small answers are copied behind their heads: one buffer is cheaper to send than two.
+        .writev(false)
         // Beyond it hyper answers without a message, so a lower limit is left to `admit`; up to 100 cost no allocation.
         .max_headers(limits.headers_count.max(100))
         .max_buf_size(limits.headers_bytes.max(16 << 10) * 2);
     builder
-        .http2()
+}
+
+fn second(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.headers_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    // A connection that is made while the gateway drains brings an answer that a call waits for: it is not closed before.
-    let draining = async {
-        worker.shared.drain.begun().await;
-        uses.first(ARRIVAL).await;
-    };
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(deadline), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = draining => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    builder
+}
+
+/// Runs a connection to its end; when `leave` is done it is told to end after what it is doing. `look` says whether that
+/// may be so. `None`: it was told before it had asked anything.
+async fn until<C, T>(
+    leave: impl Future<Output = ()>,
+    look: impl Fn() -> bool,
+    phase: &Phase,
+    mut connection: Pin<&mut C>,
+    shut_down: fn(Pin<&mut C>),
+) -> Option<T>
+where
+    C: Future<Output = T>,
+{
+    let mut leave = pin!(leave);
+    let mut waiting = false;
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(ended));
         }
-        () = uses.idle(limits.connection_idle) => {
-            connection.as_mut().graceful_shutdown();
-            // A client that takes no leave is left.
-            tokio::time::timeout(LEAVE, connection).await.unwrap_or(Ok(()))
+        // From the first look on this task is known and woken; later looks cost a flag.
+        if (!waiting || look()) && leave.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(remote = %conn.remote, error, "connection ended");
+        waiting = true;
+        Poll::Pending
+    })
+    .await;
+    if ended.is_some() {
+        return ended;
     }
+    // A connection that is made while the gateway drains brings an answer that a call waits for.
+    let arrival = poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if phase.was_used() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    // Without a request there is nothing to end in order.
+    if let Some(ended) = tokio::time::timeout(ARRIVAL, arrival).await.ok()? {
+        return Some(ended);
+    }
+    shut_down(connection.as_mut());
+    Some(connection.await)
 }

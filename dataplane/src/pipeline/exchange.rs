@@ -1,11 +1,12 @@
 //! What the stages of one request learn about it, for its record and its reply.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use ringway_mcp::Method;
+use ringway_seal::Keyring;
 
 use super::admit::{Inbound, Verb};
 use super::parse::trace;
@@ -13,6 +14,7 @@ use super::route::LiveRoute;
 use super::session::Scope;
 use crate::fault::{Fault, Reason};
 use crate::reply::Era;
+use crate::session::Session;
 use crate::telemetry::metrics::Operation;
 use crate::telemetry::record::Record;
 use crate::worker::Worker;
@@ -21,6 +23,18 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Conn {
     pub(crate) remote: SocketAddr,
+    /// The session that was used last: most connections have one, and opening its id costs more than comparing it.
+    pub(super) recent: Mutex<Option<Recent>>,
+}
+
+/// A session id that was opened on this connection, with all that its opening depended on.
+#[derive(Debug)]
+pub(super) struct Recent {
+    pub(super) id: HeaderValue,
+    pub(super) route: Arc<LiveRoute>,
+    pub(super) principal: String,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) session: Arc<Session>,
 }
 
 /// Grows while the request passes the stages.
@@ -35,6 +49,14 @@ pub(crate) struct Exchange {
     pub(crate) origin: Option<HeaderValue>,
     /// The methods of this path.
     pub(crate) allow: &'static str,
+}
+
+// === impl Conn ===
+
+impl Conn {
+    pub(crate) fn new(remote: SocketAddr) -> Self {
+        Self { remote, recent: Mutex::new(None) }
+    }
 }
 
 // === impl Exchange ===

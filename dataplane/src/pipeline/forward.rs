@@ -53,10 +53,13 @@ pub(crate) async fn send(
         return call::start(worker, route, picked, &target, slot, exchange).await;
     }
     let permit = &target.permit;
+    // What is rare or large stands on the heap: the future of every request has room for the largest of its parts.
     match (&permit.scope, permit.message.kind) {
-        (Scope::Handshake, _) => initialize::open(worker, route, permit, exchange).await,
+        (Scope::Handshake, _) => Box::pin(initialize::open(worker, route, permit, exchange)).await,
         (Scope::Session(session), Kind::Response) => answer::deliver(worker, session, &permit.message).await,
-        (Scope::Session(session), Kind::Notification) => notify::forward(worker, route, session, &permit.message).await,
+        (Scope::Session(session), Kind::Notification) => {
+            Box::pin(notify::forward(worker, route, session, &permit.message)).await
+        }
         (Scope::Modern(_), Kind::Notification | Kind::Response) => Ok(Reply::Accepted),
         (_, Kind::Request) => request(worker, route, permit, slot, exchange).await,
     }
@@ -77,9 +80,9 @@ async fn request(
         Method::PromptsList => list::page(worker, route, permit, ListKind::Prompts, &id).await,
         Method::ResourcesList => list::page(worker, route, permit, ListKind::Resources, &id).await,
         Method::ResourcesTemplatesList => list::page(worker, route, permit, ListKind::Templates, &id).await,
-        Method::ServerDiscover => discover::answer(worker, route, permit, &id).await,
-        Method::SubscriptionsListen => listen::open(worker, route, permit, id, slot, exchange).await,
-        Method::LoggingSetLevel => level::set(worker, route, permit, &id).await,
+        Method::ServerDiscover => Box::pin(discover::answer(worker, route, permit, &id)).await,
+        Method::SubscriptionsListen => Box::pin(listen::open(worker, route, permit, id, slot, exchange)).await,
+        Method::LoggingSetLevel => Box::pin(level::set(worker, route, permit, &id)).await,
         _ => Err(Fault::client(Reason::Method, "Method not found")),
     }
 }

@@ -1,12 +1,14 @@
 //! The fifth stage: in whose name the message stands: a legacy session, its making, or nobody's (modern).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use http::HeaderValue;
 use ringway_mcp::Revision;
 use ringway_mcp::capability::ClientCapabilities;
 use ringway_seal::Bound;
 
 use super::admit::{Inbound, PROTOCOL_VERSION};
+use super::exchange::{Conn, Recent};
 use super::identify::Caller;
 use super::parse::{Claim, Message};
 use super::route::LiveRoute;
@@ -40,7 +42,8 @@ pub(crate) struct Modern {
 /// A legacy message without a session id (400), or with one that is not good here (404).
 pub(crate) fn of_message(
     worker: &Arc<Worker>,
-    route: &LiveRoute,
+    conn: &Conn,
+    route: &Arc<LiveRoute>,
     inbound: &Inbound<'_>,
     caller: &Caller,
     message: &Message,
@@ -58,7 +61,7 @@ pub(crate) fn of_message(
             }
             Ok(Scope::Handshake)
         }
-        Claim::Legacy => open(worker, route, inbound, caller).map(|session| Scope::Session(Arc::new(session))),
+        Claim::Legacy => open(worker, conn, route, inbound, caller).map(Scope::Session),
     }
 }
 
@@ -68,7 +71,8 @@ pub(crate) fn of_message(
 /// Without a session id there is no stream here (405, as for clients that probe); else as for a message.
 pub(crate) fn of_stream(
     worker: &Arc<Worker>,
-    route: &LiveRoute,
+    conn: &Conn,
+    route: &Arc<LiveRoute>,
     inbound: &Inbound<'_>,
     caller: &Caller,
 ) -> Result<Arc<Session>, Fault> {
@@ -80,10 +84,16 @@ pub(crate) fn of_stream(
     if modern || !inbound.headers.contains_key(SESSION_ID) {
         return Err(Fault::client(Reason::HttpMethod, "Only POST is served without a session"));
     }
-    open(worker, route, inbound, caller).map(Arc::new)
+    open(worker, conn, route, inbound, caller)
 }
 
-fn open(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: &Caller) -> Result<Session, Fault> {
+fn open(
+    worker: &Arc<Worker>,
+    conn: &Conn,
+    route: &Arc<LiveRoute>,
+    inbound: &Inbound<'_>,
+    caller: &Caller,
+) -> Result<Arc<Session>, Fault> {
     if let Some(version) = inbound.headers.get(PROTOCOL_VERSION)
         && Revision::parse(version.as_bytes()).is_none_or(Revision::is_modern)
     {
@@ -93,15 +103,55 @@ fn open(worker: &Arc<Worker>, route: &LiveRoute, inbound: &Inbound<'_>, caller: 
         .headers
         .get(SESSION_ID)
         .ok_or_else(|| Fault::client(Reason::Request, "Mcp-Session-Id header is required"))?;
-    let text = id.to_str().map_err(|_| lost())?;
-    let bound = Bound { route: &route.rules().label, principal: &caller.principal };
-    let session = Session::open(&worker.shared.keyring.load(), text, bound, clock::unix_seconds())
-        .map_err(|_| unknown(worker))?;
+    let session = match recent(worker, conn, route, caller, id) {
+        Some(session) => session,
+        None => unseal(worker, conn, route, caller, id)?,
+    };
     if touch(worker, route, session.key(), session.token.expires_at)? == Use::First {
         for server in route.bound.servers.iter().filter(|_| !session.token.bindings.is_empty()) {
             Binder { owner: &worker.shared.owner, pool: &worker.pool, server }.adopt_sealed(&session);
         }
     }
+    Ok(session)
+}
+
+/// The session that this connection used last, if it is this one and its id would be opened by the same key for the
+/// same route and caller. The end of its life and its revocation are looked at on each use, in [`touch`].
+fn recent(
+    worker: &Worker,
+    conn: &Conn,
+    route: &Arc<LiveRoute>,
+    caller: &Caller,
+    id: &HeaderValue,
+) -> Option<Arc<Session>> {
+    let recent = conn.recent.lock().unwrap_or_else(PoisonError::into_inner);
+    let recent = recent.as_ref()?;
+    let same = recent.id == *id
+        && Arc::ptr_eq(&recent.route, route)
+        && recent.principal == caller.principal
+        && Arc::ptr_eq(&recent.keyring, &worker.shared.keyring.load());
+    same.then(|| Arc::clone(&recent.session))
+}
+
+fn unseal(
+    worker: &Worker,
+    conn: &Conn,
+    route: &Arc<LiveRoute>,
+    caller: &Caller,
+    id: &HeaderValue,
+) -> Result<Arc<Session>, Fault> {
+    let text = id.to_str().map_err(|_| lost())?;
+    let bound = Bound { route: &route.rules().label, principal: &caller.principal };
+    let keyring = worker.shared.keyring.load_full();
+    let session = Session::open(&keyring, text, bound, clock::unix_seconds()).map_err(|_| unknown(worker))?;
+    let session = Arc::new(session);
+    *conn.recent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Recent {
+        id: id.clone(),
+        route: Arc::clone(route),
+        principal: caller.principal.clone(),
+        keyring,
+        session: Arc::clone(&session),
+    });
     Ok(session)
 }
 

@@ -81,7 +81,7 @@ impl<L> Binder<'_, L> {
                 Waited::Lease(lease) => lease,
             },
         };
-        self.make(session, lease).await
+        Box::pin(self.make(session, lease)).await
     }
 
     /// Enters the binding of the sealed id into a new record, so that the end of the record ends the upstream session.

@@ -232,7 +232,7 @@ async fn drive<I>(io: I, count: Option<Counted>) -> Result<http1::SendRequest<Fu
 where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let handshake = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(TokioIo::new(io)).await;
+    let handshake = http1::Builder::new().max_buf_size(READ_BUFFER).writev(false).handshake(TokioIo::new(io)).await;
     let (sender, connection) = handshake.map_err(|e| e.to_string())?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {

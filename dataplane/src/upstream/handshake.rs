@@ -22,6 +22,8 @@ use super::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, Server, Up
 
 /// How long a server may take to answer a handshake, beside the time to connect.
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// The same for a process that a call waits for: package runners fetch and unpack before the server speaks.
+const START_TIME: Duration = Duration::from_secs(60);
 
 /// What an upstream may say: the data plane reads its envelope, sizes are limited in bytes elsewhere.
 pub(super) const WIDE: Limits = Limits {
@@ -85,12 +87,16 @@ pub enum Discovered {
     Legacy,
 }
 
-/// [`initialize_within`] with [`ANSWER_TIME`].
+/// [`initialize_within`] with [`ANSWER_TIME`], or [`START_TIME`] where a process is started for the session.
 ///
 /// # Errors
 /// As [`initialize_within`].
 pub async fn initialize(pool: &Pool, server: &Arc<Server>, hello: &Hello<'_>) -> Result<Established, UpstreamError> {
-    initialize_within(pool, server, hello, ANSWER_TIME).await
+    let answer_time = match &server.live.side {
+        Side::Stdio(_) => START_TIME,
+        Side::Http(_) | Side::Broken(_) => ANSWER_TIME,
+    };
+    initialize_within(pool, server, hello, answer_time).await
 }
 
 /// Opens a legacy session.

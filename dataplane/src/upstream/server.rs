@@ -4,7 +4,7 @@
 //! [`StdioSide`]. Made by the application when configuration changes.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ pub(super) struct Live {
     era: Mutex<EraMemory>,
     /// GET was answered with 405 until then.
     no_stream_until: Mutex<Option<Instant>>,
+    /// The last list came as an event.
+    lists_in_events: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -150,6 +152,17 @@ impl Server {
         lock(&self.live.no_stream_until).is_some_and(|until| Instant::now() < until)
     }
 
+    /// True for a server that frames its answers as events: what is answered in its stead is framed so, too.
+    #[must_use]
+    pub fn lists_in_events(&self) -> bool {
+        self.live.lists_in_events.load(Ordering::Relaxed)
+    }
+
+    /// Notes how the server framed a list.
+    pub fn note_list_framing(&self, in_events: bool) {
+        self.live.lists_in_events.store(in_events, Ordering::Relaxed);
+    }
+
     pub(super) fn learn_no_stream(&self) {
         *lock(&self.live.no_stream_until) = Some(Instant::now() + NO_STREAM_HORIZON);
     }
@@ -210,6 +223,7 @@ impl Live {
             freed: tokio::sync::Notify::new(),
             era: Mutex::new(EraMemory::default()),
             no_stream_until: Mutex::new(None),
+            lists_in_events: AtomicBool::new(false),
         }
     }
 

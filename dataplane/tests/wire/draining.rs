@@ -117,11 +117,17 @@ fn asking_on_its_stream() -> (Upstream, mpsc::Receiver<mpsc::Sender<String>>) {
             let (ask, questions) = mpsc::channel::<String>();
             // The catalogue listens as well, and cannot be asked.
             if called.heard(session, Duration::ZERO) {
-                opened.lock().unwrap().send(ask.clone()).unwrap();
+                opened.lock().unwrap().send(ask).unwrap();
             }
             while reply.peer_is_there() {
-                if let Ok(id) = questions.recv_timeout(Duration::from_millis(20)) {
-                    reply.event(QUESTION.replace("q-1", &id));
+                match questions.recv_timeout(Duration::from_millis(20)) {
+                    Ok(id) => reply.event(QUESTION.replace("q-1", &id)),
+                    Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    // No more questions: the stream ends with its peer.
+                    Err(mpsc::RecvTimeoutError::Disconnected) => {
+                        reply.peer_closed();
+                        return true;
+                    }
                 }
             }
             reply.hang_up();

@@ -52,14 +52,9 @@ async fn one(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Speake
     Speaker::One(sender)
 }
 
-async fn two(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Speaker {
+async fn two(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ping: Option<Duration>) -> Speaker {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    // Frames of its own on an idle connection, as many clients send.
-    builder
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_millis(50))
-        .keep_alive_while_idle(true)
-        .keep_alive_timeout(PATIENCE);
+    builder.timer(TokioTimer::new()).keep_alive_interval(ping).keep_alive_while_idle(true).keep_alive_timeout(PATIENCE);
     let (sender, connection) = builder.handshake(TokioIo::new(io)).await.unwrap();
     tokio::spawn(connection);
     Speaker::Two(sender)
@@ -77,11 +72,12 @@ fn body(content: &[u8], size: Option<usize>) -> Body {
 impl Speaker {
     /// HTTP/2 without an upgrade: both sides know beforehand.
     pub(crate) async fn prior_knowledge(address: SocketAddr) -> Self {
-        two(TcpStream::connect(address).await.unwrap()).await
+        two(TcpStream::connect(address).await.unwrap(), None).await
     }
 
-    /// The same with its first bytes in writes of these sizes, with a pause after each, so that the server sees it alone.
-    pub(crate) async fn prior_knowledge_cut(address: SocketAddr, sizes: &'static [usize]) -> Self {
+    /// The same with frames of its own while it asks nothing, as many clients send, and its first bytes in writes of
+    /// these sizes, with a pause after each, so that the server sees it alone.
+    pub(crate) async fn chatty(address: SocketAddr, sizes: &'static [usize]) -> Self {
         let (near, mut far) = tokio::io::duplex(64 << 10);
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -94,7 +90,7 @@ impl Speaker {
             }
             tokio::io::copy_bidirectional(&mut far, &mut stream).await
         });
-        two(near).await
+        two(near, Some(Duration::from_millis(50))).await
     }
 
     /// TLS with these protocols on offer, of which the server chooses.
@@ -109,7 +105,7 @@ impl Speaker {
         let name = ServerName::try_from("localhost").unwrap();
         let connecting = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);
         let stream = soon("the handshake", connecting).await.unwrap();
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") { two(stream).await } else { one(stream).await }
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") { two(stream, None).await } else { one(stream).await }
     }
 
     /// One more request at a time on the same connection.

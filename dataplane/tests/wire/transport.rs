@@ -208,6 +208,11 @@ fn a_head_that_drips_is_cut_and_nobody_else() {
     bell.wait("begun");
     let mut upload = stage.connect();
     let message = session.message(call(3, "echo")).bytes();
+    for half in ["P", "PR"] {
+        let mut undecided = stage.connect();
+        undecided.send(half.as_bytes());
+        undecided.closed().unwrap();
+    }
     upload.send(&message[..message.len() - 9]);
     for first in [true, false] {
         let mut dripping = stage.connect();
@@ -240,13 +245,41 @@ async fn an_http_2_connection_outlives_the_time_of_a_head() {
     let upstream = echo();
     let stage = stage(&upstream, |setup| setup.limits.process.headers_time = Duration::from_millis(200));
     for sizes in [&[] as &[usize], &[1, 1, 1, 5]] {
-        let mut speaker = Speaker::prior_knowledge_cut(stage.address, sizes).await;
+        let mut speaker = Speaker::chatty(stage.address, sizes).await;
         let session = speaker.session(&stage, "/l").await;
         for id in 1..4 {
             tokio::task::spawn_blocking(|| Bell::default().heard("never", Duration::from_millis(300))).await.unwrap();
             assert!(speaker.ask(&session.message(call(id, "echo"))).await.contains("done"), "{sizes:?}");
         }
     }
+}
+
+/// The others of a connection say nothing about a call that takes its time.
+#[tokio::test]
+async fn a_long_call_keeps_its_http_2_connection() {
+    let bell = Arc::new(Bell::default());
+    let rung = Arc::clone(&bell);
+    let upstream = Legacy::new("up", &["slow"]).start(move |request, _| {
+        if request.text().contains("slow") {
+            rung.ring("begun");
+            rung.wait("go");
+        }
+        false
+    });
+    let stage = stage(&upstream, |setup| setup.limits.process.connection_idle = Duration::from_millis(300));
+    let mut speaker = Speaker::prior_knowledge(stage.address).await;
+    let session = speaker.session(&stage, "/l").await;
+    let (mut long, ask) = (speaker.also(), session.message(call(1, "slow")));
+    let calling = tokio::spawn(async move { long.ask(&ask).await });
+    assert!(speaker.ask(&session.message(call(2, "echo"))).await.contains("done"));
+    let waiting = Arc::clone(&bell);
+    let quiet = tokio::task::spawn_blocking(move || {
+        waiting.wait("begun");
+        waiting.heard("never", Duration::from_millis(1_200))
+    });
+    assert!(!quiet.await.unwrap());
+    bell.ring("go");
+    assert!(calling.await.unwrap().contains("done"));
 }
 
 #[tokio::test]
@@ -282,7 +315,10 @@ async fn a_connection_that_asks_nothing_is_closed_whatever_it_speaks() {
     asked.closed().unwrap();
     let mut silent = stage.connect();
     silent.closed().unwrap();
-    let mut two = Speaker::prior_knowledge(stage.address).await;
+    let mut half = stage.connect();
+    half.send(b"PRI * HTTP/2.0\r\n\r\nSM");
+    half.closed().unwrap();
+    let mut two = Speaker::chatty(stage.address, &[]).await;
     let session = two.session(&stage, "/l").await;
     assert!(two.ask(&session.message(call(1, "echo"))).await.contains("done"));
     two.closed().await;

@@ -2,6 +2,7 @@
 //! connections that the client keeps and once with a connection for every message, so that replies, cancellations and resumptions arrive on
 //! other workers than the call.
 
+mod conformance;
 mod dead_backends;
 mod elicitation;
 mod first_contact;

@@ -55,7 +55,14 @@ impl Site {
 
     pub(super) fn tell(&self, kinds: KindSet) {
         // The keeper lives longer than its entries.
-        let _ = self.shop.news.send(News { key: self.desk.key, kinds });
+        let _ = self.shop.news.send(News { key: self.desk.key, kinds, announced: KindSet::default() });
+    }
+
+    pub(super) fn announced(&self, announced: KindSet) {
+        if !announced.is_empty() {
+            // As above.
+            let _ = self.shop.news.send(News { key: self.desk.key, kinds: KindSet::default(), announced });
+        }
     }
 }
 

@@ -33,6 +33,8 @@ impl Actor {
         if let Err(outcome) = self.read(ListKind::KEPT.into_iter().collect(), &signal, deadline).await {
             return outcome;
         }
+        // What was announced before this is in what was just read.
+        signal.take_said();
         let mut not_before = Instant::now() + self.site.shop.limits.coalesce;
         loop {
             let dirty = signal.changed();
@@ -48,10 +50,13 @@ impl Actor {
                 Seen::News => self.site.note_watch(&signal),
                 Seen::Due => {
                     let kinds = signal.take_changed();
+                    let said = signal.take_said();
                     let deadline = Instant::now() + self.site.shop.limits.deadline;
                     if let Err(outcome) = self.read(kinds, &signal, deadline).await {
                         return outcome;
                     }
+                    // Templates change with resources, whose own bit tells of both.
+                    self.site.announced(said.iter().filter(|kind| *kind != ListKind::Templates).collect());
                     not_before = Instant::now() + self.site.shop.limits.coalesce;
                 }
             }

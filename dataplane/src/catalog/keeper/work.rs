@@ -33,6 +33,8 @@ pub(super) struct Work {
     dirty: bool,
     /// Changes that are known without a merge.
     changed: KindSet,
+    /// Changes that a server announced itself.
+    announced: KindSet,
     merged_at: Option<Instant>,
     /// Merged once, dropped for want of room.
     evicted: KindSet,
@@ -71,15 +73,17 @@ impl Work {
             waiters: Vec::new(),
             dirty: true,
             changed: KindSet::default(),
+            announced: KindSet::default(),
             merged_at: None,
             evicted: KindSet::default(),
             made: [const { None }; 3],
         }
     }
 
-    pub(super) fn hear(&mut self, kinds: KindSet) {
+    pub(super) fn hear(&mut self, kinds: KindSet, announced: KindSet) {
         self.dirty = true;
         self.changed = self.changed.union(kinds);
+        self.announced = self.announced.union(announced);
     }
 
     /// The configuration changed.
@@ -257,7 +261,7 @@ impl Keeper {
     /// Merges what is settled, and what was merged before; tells subscribers what changed.
     fn merge_all(&self, key: &WorkKey, work: &mut Work, settled: KindSet) {
         let told = std::mem::take(&mut work.changed);
-        let mut changed = KindSet::default();
+        let mut changed = std::mem::take(&mut work.announced);
         for kind in ListKind::KEPT {
             let differs = if work.evicted.contains(kind) {
                 // Not merged again for nobody; that a source changed is news enough.

@@ -146,7 +146,8 @@ fn name(worker: &Worker, route: &LiveRoute, record: &mut Record, target: &Target
 async fn run(worker: &Worker, call: Call, accepts_events: bool) -> Result<Reply, Fault> {
     let (head, reply) = oneshot::channel();
     let client = Client::Waiting { head, accepts_events };
-    worker.spawn(TaskName::Call, relay::drive(call, client));
+    // On the heap at once: it is large, and starting a task moves it more than once.
+    worker.spawn(TaskName::Call, Box::pin(relay::drive(call, client)));
     // The task answers on every way out but a panic.
     reply.await.unwrap_or_else(|_| Err(Fault::internal("The call failed").executed(Executed::Unknown)))
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ringway_mcp::sse;
 use ringway_snapshot::BackendKey;
 
 use super::super::authorize::Permit;
@@ -37,7 +38,18 @@ pub(crate) async fn page(
         Scope::Modern(_) | Scope::Handshake => Vec::new(),
     };
     let page: Bytes = worker.shared.catalog.list(&route.bound, &viewer, kind, cursor.as_deref(), &own).await?;
+    if permit.message.accepts_events && route.bound.servers.iter().any(|server| server.lists_in_events()) {
+        return Ok(event(id, &page));
+    }
     Ok(super::result(id, page))
+}
+
+/// An upstream that answers in events is answered for in events.
+fn event(id: &[u8], page: &[u8]) -> Reply {
+    let message = [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":"#, page, b"}"].concat();
+    let mut out = Vec::with_capacity(message.len() + 64);
+    sse::encode_event(&mut out, Some("message"), None, None, &message);
+    Reply::Event(out.into())
 }
 
 /// The lists that this session sees differently from its viewer, read again where they changed.
@@ -48,7 +60,7 @@ async fn own_lists(worker: &Arc<Worker>, route: &LiveRoute, session: &Session, k
         let list = match state {
             State::Shared => continue,
             State::Kept(list) => list,
-            State::Dirty(version) => match read(worker, route, session, backend, kind).await {
+            State::Dirty(version) => match Box::pin(read(worker, route, session, backend, kind)).await {
                 Some(list) => {
                     owner.keep_list(session.key(), backend, owned(kind), version, Arc::clone(&list));
                     list

@@ -50,7 +50,7 @@ impl Outlet {
             Incoming::Prime { .. } | Incoming::Comment => return,
         };
         let id = id.map(|id| self.marked(section, &id));
-        let Ok(envelope) = scan::scan(&data, &self.worker.shared.limits.message) else { return };
+        let Ok(envelope) = scan::scan(&data, &self.worker.shared.limits.answer) else { return };
         match envelope.kind {
             Kind::Response if self.resumed => self.answer(section, &data, &envelope, id.as_deref()).await,
             // Answers to calls travel on the calls' own streams.

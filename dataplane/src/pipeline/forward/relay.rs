@@ -100,7 +100,7 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
             && ties.side.is_none()
             && call.worker.shared.owner.holder(session.key()).is_none()
         {
-            ties.side = Some(Side::open(&call.worker, &call.server, &bound.upstream).await);
+            ties.side = Some(Box::pin(Side::open(&call.worker, &call.server, &bound.upstream)).await);
         }
         let attempt = call.attempt(bound.upstream.revision);
         let ended = match first_answer(call, client, ties, Some(&bound.upstream), &attempt).await {
@@ -130,7 +130,12 @@ async fn modern_era(call: &Call) -> Result<(), Fault> {
         upstream::Knowledge::Known => Ok(()),
         upstream::Knowledge::No => Err(other()),
         upstream::Knowledge::Unknown => {
-            upstream::discover(&call.worker.pool, &call.server, ringway_mcp::capability::ClientCapabilities(0)).await?;
+            Box::pin(upstream::discover(
+                &call.worker.pool,
+                &call.server,
+                ringway_mcp::capability::ClientCapabilities(0),
+            ))
+            .await?;
             if call.server.era().modern == upstream::Knowledge::Known { Ok(()) } else { Err(other()) }
         }
     }
@@ -168,7 +173,7 @@ async fn first_answer(
             biased;
             answer = &mut sending => return answer.map(Some),
             body = cancelled(&mut ties.cancelled) => {
-                call.cancel_upstream(session, body).await;
+                Box::pin(call.cancel_upstream(session, body)).await;
                 return match tokio::time::timeout(CANCEL_GRACE, &mut sending).await {
                     Ok(answer) => answer.map(Some),
                     Err(_elapsed) => Ok(None),
@@ -177,7 +182,7 @@ async fn first_answer(
             () = client.closed(), if modern => return Ok(None),
             incoming = next_of(&mut ties.side) => incoming,
         };
-        call.relay(client, ties, session, message, false).await;
+        Box::pin(call.relay(client, ties, session, message, false)).await;
     }
 }
 
@@ -194,7 +199,7 @@ async fn settle(
             let envelope = call.scan(&data)?;
             call.final_answer(&data, &envelope, StatusCode::OK)
         }
-        Answer::Stream(stream, _) => read_stream(call, client, ties, stream, session).await,
+        Answer::Stream(stream, _) => Box::pin(read_stream(call, client, ties, stream, session)).await,
         Answer::Accepted => {
             Err(Fault::upstream(Reason::UpstreamBad, "The backend did not answer the request")
                 .executed(Executed::Unknown))
@@ -230,7 +235,7 @@ async fn read_stream(
                 },
             },
             body = cancelled(&mut ties.cancelled) => {
-                call.cancel_upstream(session, body).await;
+                Box::pin(call.cancel_upstream(session, body)).await;
                 limit = limit.min(Instant::now() + CANCEL_GRACE);
                 continue;
             }

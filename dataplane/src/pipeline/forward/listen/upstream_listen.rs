@@ -143,7 +143,7 @@ impl Subscription {
     async fn read(&self, mut stream: MessageStream, heard: &mpsc::Sender<Heard>, acknowledged: &mut bool) {
         while let Some(Ok(incoming)) = stream.next().await {
             let Incoming::Message { data, .. } = incoming else { continue };
-            let Ok(envelope) = scan::scan(&data, &self.worker.shared.limits.message) else { continue };
+            let Ok(envelope) = scan::scan(&data, &self.worker.shared.limits.answer) else { continue };
             let said = match (envelope.kind, envelope.known_method()) {
                 // The end of the stream, graceful or not.
                 (Kind::Response, _) => return,

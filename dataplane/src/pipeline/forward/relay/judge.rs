@@ -81,7 +81,7 @@ impl Call {
     }
 
     pub(super) fn scan(&self, data: &[u8]) -> Result<Envelope, Fault> {
-        scan::scan(data, &self.worker.shared.limits.message).map_err(|error| {
+        scan::scan(data, &self.worker.shared.limits.answer).map_err(|error| {
             Fault::upstream(Reason::UpstreamBad, "The backend's answer is not a valid message")
                 .executed(Executed::Unknown)
                 .caused_by(error)
@@ -217,11 +217,11 @@ impl Call {
         let (Some(session), Some(id)) = (self.session.clone(), envelope.id) else { return };
         let raw = data.slice(id.span.range());
         if envelope.known_method() == Some(ringway_mcp::Method::Ping) {
-            answer::post(&self.worker, &self.server, upstream, pong(&raw)).await;
+            Box::pin(answer::post(&self.worker, &self.server, upstream, pong(&raw))).await;
             return;
         }
         if !client.takes_events() {
-            answer::post(&self.worker, &self.server, upstream, nobody(&raw)).await;
+            Box::pin(answer::post(&self.worker, &self.server, upstream, nobody(&raw))).await;
             return;
         }
         ties.asked = true;
