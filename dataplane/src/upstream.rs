@@ -35,7 +35,7 @@ use tokio::time::Instant;
 pub use era::{Era, Knowledge};
 pub use error::UpstreamError;
 pub use handshake::{
-    ANSWER_TIME, Discovered, Established, Hello, discover, discover_within, initialize, initialize_within,
+    ANSWER_TIME, Discovered, Established, Hello, START_TIME, discover, discover_within, initialize, initialize_within,
 };
 pub use live::LiveRoute;
 pub use pool::Pool;

@@ -183,6 +183,17 @@ fn every_limit_is_told_with_its_default() -> io::Result<()> {
 }
 
 #[test]
+fn every_limit_that_can_be_set_is_told_by_its_name() -> io::Result<()> {
+    let (page, named) = (read("docs/limits.md")?, read("dataplane/src/app/named.rs")?);
+    let table = between(&named, "pub static NAMED: &[Named] = named! {", "\n};");
+    let names: Vec<_> = table.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let missing: Vec<_> = names.into_iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert_eq!(missing, [""; 0], "not in docs/limits.md");
+    Ok(())
+}
+
+#[test]
 fn every_label_of_a_limit_is_told() -> io::Result<()> {
     let (page, labels) = (read("docs/limits.md")?, read("dataplane/src/telemetry/labels.rs")?);
     let names: Vec<_> = between(&labels, "pub enum Limit {", "\n    }").split('"').skip(1).step_by(2).collect();

@@ -23,7 +23,7 @@ use super::{Answer, Incoming, MessageStream, Outgoing, Pool, Refusal, Server, Up
 /// How long a server may take to answer a handshake, beside the time to connect.
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// The same for a process that a call waits for: package runners fetch and unpack before the server speaks.
-const START_TIME: Duration = Duration::from_secs(60);
+pub const START_TIME: Duration = Duration::from_secs(60);
 
 /// What an upstream may say: the data plane reads its envelope, sizes are limited in bytes elsewhere.
 pub(super) const WIDE: Limits = Limits {
