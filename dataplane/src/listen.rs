@@ -4,6 +4,7 @@
 //! closes, and lets a second process start silently on a taken port. Called by `app`; hands requests to `pipeline`.
 
 mod idle;
+mod quiet;
 mod serve;
 mod tls;
 

@@ -70,6 +70,30 @@ impl Ask {
         self
     }
 
+    /// The HTTP method, for a client that does not write HTTP/1.1.
+    #[must_use]
+    pub fn verb(&self) -> &str {
+        &self.verb
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The fields in order, `Host` too.
+    #[must_use]
+    pub fn fields(&self) -> &[(String, Vec<u8>)] {
+        &self.fields
+    }
+
+    /// The body alone.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The head and the body, as they go out.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

@@ -107,6 +107,12 @@ impl Client {
         self.wire.head()?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
     }
 
+    /// Has the server not closed yet? Does not wait.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.wire.is_open()
+    }
+
     /// Waits until the server closes.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,27 +26,35 @@ pub(super) struct TimedStream<S> {
     /// The last byte in either direction.
     active: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    /// HTTP/2: frames of many requests, so no heads to see here.
+    /// HTTP/2: frames of many requests, so neither heads nor idleness are seen here; `quiet` counts its requests.
     multiplexed: bool,
 }
 
 /// Whether the connection is inside a request, as the service sees it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Phase(Arc<AtomicBool>);
+pub(super) struct Phase(Arc<AtomicU8>);
+
+const IN_REQUEST: u8 = 1;
+const ANSWERED: u8 = 2;
 
 // === impl Phase ===
 
 impl Phase {
     pub(super) fn request_began(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(IN_REQUEST, Ordering::Relaxed);
     }
 
     pub(super) fn request_answered(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.store(ANSWERED, Ordering::Relaxed);
     }
 
     fn in_request(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) == IN_REQUEST
+    }
+
+    /// There was a request.
+    pub(super) fn was_used(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
     }
 }
 
@@ -64,7 +72,7 @@ impl<S> TimedStream<S> {
 
     fn bytes_came(&mut self) {
         self.active = Instant::now();
-        if !self.multiplexed && !self.phase.in_request() && self.head_due.is_none() {
+        if !self.phase.in_request() && self.head_due.is_none() {
             self.head_due = Some(self.active + self.head);
         }
     }
@@ -105,6 +113,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if this.multiplexed => Poll::Pending,
             Poll::Pending => this.poll_due(cx).map(Err),
         }
     }

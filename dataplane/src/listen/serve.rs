@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::idle::TimedStream;
-use crate::drain::Drain;
+use super::idle::{Phase, TimedStream};
+use super::quiet::Uses;
 use crate::limits::Limits;
 use crate::pipeline::{self, Conn};
 use crate::reply::ReplyBody;
 use crate::telemetry::labels::Limit;
 use crate::worker::Worker;
+
+/// A connection that ends gets this long for its first request, if there was none.
+const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end.
 pub(crate) async fn serve_connection(
@@ -49,10 +52,19 @@ pub(crate) async fn serve_connection(
 }
 
 async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr) {
-    match tokio::time::timeout(worker.shared.limits.connection_idle, speaks_http2(&stream)).await {
+    let limits = &worker.shared.limits;
+    let first = async {
+        let begun = tokio::time::timeout(limits.connection_idle, stream.readable());
+        if let Err(error) = begun.await.map_err(|_elapsed| Limit::IdleTime)? {
+            return Ok(Err(error));
+        }
+        let protocol = tokio::time::timeout(limits.headers_time, speaks_http2(&stream));
+        protocol.await.map_err(|_elapsed| Limit::HeaderTime)
+    };
+    match first.await {
         Ok(Ok(http2)) => serve_stream(worker, stream, Conn::new(remote), http2).await,
         Ok(Err(error)) => tracing::debug!(%remote, %error, "connection ended before it said anything"),
-        Err(_elapsed) => worker.shared.limit(Limit::IdleTime),
+        Err(limit) => worker.shared.limit(limit),
     }
 }
 
@@ -71,6 +83,7 @@ async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, 
 async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
     const PREFACE: &[u8] = b"PRI";
     let mut seen = [0; PREFACE.len()];
+    let mut pause = Duration::from_millis(1);
     loop {
         let length = stream.peek(&mut seen).await?;
         let begin = seen.get(..length).unwrap_or_default();
@@ -78,7 +91,8 @@ async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
             return Ok(begin == PREFACE);
         }
         // One or two bytes of what may become the preface: rare, and peeking does not wait for more.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 
@@ -90,6 +104,7 @@ where
     let conn = Arc::new(conn);
     let timed = TimedStream::new(stream, limits.headers_time, limits.connection_idle, http2);
     let phase = timed.phase();
+    let told = phase.clone();
     let service = service_fn(|request: Request<Incoming>| {
         let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
         phase.request_began();
@@ -100,14 +115,27 @@ where
         }
     });
     let io = TokioIo::new(timed);
+    let drain = &worker.shared.drain;
     let ended = if http2 {
-        let connection = pin!(second(limits).serve_connection(io, service));
-        until_drained(&worker.shared.drain, connection, http2::Connection::graceful_shutdown).await
+        let uses = Uses::default();
+        let counted = service_fn(|request: Request<Incoming>| {
+            let (begun, answer) = (uses.begin(), service.call(request));
+            async move { answer.await.map(|response| response.map(|body| begun.until_sent(body))) }
+        });
+        let connection = pin!(second(limits).serve_connection(io, counted));
+        let leave = async {
+            tokio::select! {
+                () = drain.begun() => {}
+                () = uses.idle(limits.connection_idle) => {}
+            }
+        };
+        until(leave, || true, &told, connection, http2::Connection::graceful_shutdown).await
     } else {
         let connection = pin!(first(limits).serve_connection(io, service));
-        until_drained(&worker.shared.drain, connection, http1::Connection::graceful_shutdown).await
+        let draining = || drain.is_draining();
+        until(drain.begun(), draining, &told, connection, http1::Connection::graceful_shutdown).await
     };
-    if let Err(error) = ended {
+    if let Some(Err(error)) = ended {
         tracing::debug!(remote = %conn.remote, %error, "connection ended");
     }
 }
@@ -134,30 +162,45 @@ fn second(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Runs a connection to its end; when the gateway drains it is told to end after what it is doing.
-async fn until_drained<C, T>(drain: &Drain, mut connection: Pin<&mut C>, shut_down: fn(Pin<&mut C>)) -> T
+/// Runs a connection to its end; when `leave` is done it is told to end after what it is doing. `look` says whether that
+/// may be so. `None`: it was told before it had asked anything.
+async fn until<C, T>(
+    leave: impl Future<Output = ()>,
+    look: impl Fn() -> bool,
+    phase: &Phase,
+    mut connection: Pin<&mut C>,
+    shut_down: fn(Pin<&mut C>),
+) -> Option<T>
 where
     C: Future<Output = T>,
 {
-    let mut begun = pin!(drain.begun());
+    let mut leave = pin!(leave);
     let mut waiting = false;
     let ended = poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(ended));
         }
-        // From the first look on the drain knows this task; later looks cost a flag.
-        if (!waiting || drain.is_draining()) && begun.as_mut().poll(cx).is_ready() {
+        // From the first look on this task is known and woken; later looks cost a flag.
+        if (!waiting || look()) && leave.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         waiting = true;
         Poll::Pending
     })
     .await;
-    match ended {
-        Some(ended) => ended,
-        None => {
-            shut_down(connection.as_mut());
-            connection.await
-        }
+    if ended.is_some() {
+        return ended;
     }
+    // A connection that is made while the gateway drains brings an answer that a call waits for.
+    let arrival = poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if phase.was_used() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    // Without a request there is nothing to end in order.
+    if let Some(ended) = tokio::time::timeout(ARRIVAL, arrival).await.ok()? {
+        return Some(ended);
+    }
+    shut_down(connection.as_mut());
+    Some(connection.await)
 }

@@ -153,7 +153,9 @@ pub(super) async fn open_stream(
     session: &UpstreamSession,
     last_event_id: Option<&[u8]>,
 ) -> Result<MessageStream, UpstreamError> {
-    if server.refuses_streams() {
+    // A server may replay the rest of a call and still offer no standing stream.
+    let resumes = last_event_id.is_some();
+    if !resumes && server.refuses_streams() {
         return Err(UpstreamError::NoStream405);
     }
     let last_event_id = last_event_id
@@ -185,7 +187,9 @@ pub(super) async fn open_stream(
     }
     match status {
         StatusCode::METHOD_NOT_ALLOWED => {
-            server.learn_no_stream();
+            if !resumes {
+                server.learn_no_stream();
+            }
             Err(UpstreamError::NoStream405)
         }
         StatusCode::CONFLICT => Err(UpstreamError::Conflict409),

@@ -24,7 +24,7 @@ pub(crate) fn stage(upstream: &Upstream, adapt: impl Fn(&mut Setup)) -> Stage {
 }
 
 /// The hits of a limit so far.
-fn hits(stage: &Stage, limit: &str) -> f64 {
+pub(crate) fn hits(stage: &Stage, limit: &str) -> f64 {
     stage.metric(&format!("ringway_limit_total{{limit=\"{limit}\"}}"))
 }
 

@@ -34,9 +34,9 @@ impl World {
         let legacy = Legacy::new("up", &["echo"]).start(|_, _| false);
         let modern = Modern::new(&["echo"]).start(|_, _| false);
         let mut hiding = part("legacy", &legacy, "gh");
-        hiding.hidden = vec!["canary-h*".into()];
+        hiding.tools.exclude = vec!["canary-h*".into()];
         let mut hiding_modern = part("modern", &modern, "gh");
-        hiding_modern.hidden = vec!["canary-h*".into()];
+        hiding_modern.tools.exclude = vec!["canary-h*".into()];
         let mut setup = Setup::new(&[
             ("/l", &[part("legacy", &legacy, "")]),
             ("/m", &[part("modern", &modern, "")]),

@@ -32,7 +32,7 @@ fn told<T>() -> (Mutex<mpsc::Sender<T>>, mpsc::Receiver<T>) {
     (Mutex::new(sender), receiver)
 }
 
-fn done(id: &str) -> String {
+pub(crate) fn done(id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","content":[]}}}}"#)
 }
 
@@ -316,14 +316,14 @@ fn ask_when_called(bell: &Bell, session: &str, reply: &mut Reply<'_>) {
 }
 
 /// The next event that says `what`. The gateway may announce changed lists at any time.
-fn until_said(stream: &mut Reading<'_>, what: &str) -> Vec<u8> {
+pub(crate) fn until_said(stream: &mut Reading<'_>, what: &str) -> Vec<u8> {
     let said = |event: &Event| String::from_utf8_lossy(&event.data).contains(what);
     let event = std::iter::from_fn(|| stream.message()).find(said);
     event.unwrap_or_else(|| panic!("the stream ended without {what}")).data
 }
 
 /// The id that the gateway gave to a question.
-fn asked_id(event: &[u8]) -> String {
+pub(crate) fn asked_id(event: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(event).unwrap();
     assert_eq!(value["method"], "elicitation/create", "{value}");
     let id = value["id"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
@@ -331,7 +331,7 @@ fn asked_id(event: &[u8]) -> String {
     id
 }
 
-fn accept(id: &str) -> String {
+pub(crate) fn accept(id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"action":"accept","content":{{"n":1e400}}}}}}"#)
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings};
+use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, TlsFiles};
 use ringway_seal::Keyring;
 use ringway_snapshot::{
     Affinity, Backend, BackendLimits, Credentials, HttpTarget, ObjectName, OnBackendFailure, Route, RouteBackend,
@@ -26,7 +27,7 @@ pub(crate) struct Part {
     name: String,
     address: SocketAddr,
     prefix: String,
-    pub(crate) hidden: Vec<String>,
+    pub(crate) tools: Selection,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: BackendLimits,
 }
@@ -36,6 +37,7 @@ pub(crate) struct Part {
 pub(crate) struct Setup {
     pub(crate) routes: Vec<(String, Vec<Part>)>,
     pub(crate) limits: LimitSettings,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) tombstones: Option<PathBuf>,
     pub(crate) key: u8,
     pub(crate) sessions: Sessions,
@@ -56,6 +58,7 @@ pub(crate) struct Session {
     address: SocketAddr,
     path: String,
     pub(crate) id: String,
+    revision: &'static str,
 }
 
 /// One backend under `prefix`.
@@ -71,7 +74,7 @@ impl Part {
             name: name.to_owned(),
             address,
             prefix: prefix.to_owned(),
-            hidden: Vec::new(),
+            tools: Selection::default(),
             timeouts: Timeouts::default(),
             limits: BackendLimits::default(),
         }
@@ -104,13 +107,12 @@ impl Part {
 
     fn section(&self) -> RouteBackend {
         let backend = ObjectName::new("tests", &self.name);
-        let tools = Selection { exclude: self.hidden.clone(), ..Selection::default() };
         RouteBackend {
             section: self.name.clone(),
             key: backend.backend_key(),
             backend,
             prefix: self.prefix.clone(),
-            tools,
+            tools: self.tools.clone(),
             prompts: Selection::default(),
             resources: Selection::default(),
             resource_templates: Selection::default(),
@@ -126,6 +128,7 @@ impl Setup {
         Self {
             routes: routes.iter().map(|(path, parts)| ((*path).to_owned(), parts.to_vec())).collect(),
             limits: LimitSettings::default(),
+            tls: None,
             tombstones: None,
             key: 7,
             sessions: Sessions::default(),
@@ -160,7 +163,7 @@ impl Setup {
     pub(crate) fn start(&self) -> Stage {
         let settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
-            tls: None,
+            tls: self.tls.clone(),
             admin: Some("127.0.0.1:0".parse().unwrap()),
             workers: 4,
             keyring: Keyring::new([self.key; 32], []).unwrap(),
@@ -185,6 +188,12 @@ impl Stage {
     /// Stops at once, as a process that is killed, but for the port.
     pub(crate) fn kill(mut self) {
         self.stop();
+    }
+
+    /// Begins to stop as at SIGTERM; the thread ends when the gateway has.
+    pub(crate) fn drain(mut self, grace: Duration) -> JoinHandle<()> {
+        let gateway = self.gateway.take().unwrap();
+        std::thread::spawn(move || gateway.shutdown(grace))
     }
 
     fn stop(&mut self) {
@@ -225,13 +234,27 @@ impl Session {
     }
 
     pub(crate) fn open_with(stage: &Stage, path: &str, capabilities: &str) -> Self {
-        let body = initialize(capabilities);
+        Self::open_asking(stage, path, &initialize(capabilities), "2025-11-25")
+    }
+
+    /// Opens a session of an older revision that can be asked by elicitation.
+    pub(crate) fn open_of(stage: &Stage, path: &str, revision: &'static str) -> Self {
+        let body = initialize(r#"{"elicitation":{}}"#).replace("2025-11-25", revision);
+        Self::open_asking(stage, path, &body, revision)
+    }
+
+    fn open_asking(stage: &Stage, path: &str, body: &str, revision: &'static str) -> Self {
         let answer = stage.ask(&Ask::post(path, body));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let id = answer.head.field("mcp-session-id").unwrap_or_else(|| panic!("no session: {}", answer.text()));
-        let session = Self { address: stage.address, path: path.to_owned(), id: id.to_owned() };
+        let session = Self { revision, ..Self::known(stage, path, id) };
         assert_eq!(session.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).status, 202);
         session
+    }
+
+    /// A session that was opened by other means.
+    pub(crate) fn known(stage: &Stage, path: &str, id: &str) -> Self {
+        Self { address: stage.address, path: path.to_owned(), id: id.to_owned(), revision: "2025-11-25" }
     }
 
     /// The same session, at another gateway.
@@ -245,7 +268,7 @@ impl Session {
     }
 
     pub(crate) fn own(&self, ask: Ask) -> Ask {
-        ask.with("Mcp-Session-Id", &self.id).with("MCP-Protocol-Version", "2025-11-25")
+        ask.with("Mcp-Session-Id", &self.id).with("MCP-Protocol-Version", self.revision)
     }
 
     /// Sends a message on a connection of its own.

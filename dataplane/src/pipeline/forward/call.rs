@@ -193,7 +193,8 @@ fn modern_headers(out: &mut Headers, message: &Message, subject: &Subject) {
     }
 }
 
-/// `Mcp-Param-*`: what the tool's schema maps is checked against the body, and all of them go on as they came.
+/// `Mcp-Param-*`: what the tool's schema maps is checked against the body, and all of them go on as they came. None may
+/// stand twice.
 fn params(
     worker: &Worker,
     route: &LiveRoute,
@@ -221,9 +222,12 @@ fn params(
                 .map_err(|fault| Fault::client(Reason::Header, fault.to_string()))?;
         }
     }
-    for (name, value) in target.inbound.headers {
-        if name.as_str().starts_with(PREFIX) {
-            out.push((name.clone(), value.clone()));
+    for name in target.inbound.headers.keys().filter(|name| name.as_str().starts_with(PREFIX)) {
+        let mut values = target.inbound.headers.get_all(name).iter();
+        out.extend(values.next().map(|value| (name.clone(), value.clone())));
+        // Two values are two opinions, of which one was compared with the body.
+        if values.next().is_some() {
+            return Err(Fault::client(Reason::Header, format!("{name} stands more than once")));
         }
     }
     Ok(())
