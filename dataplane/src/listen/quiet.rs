@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::reply::ReplyBody;
+use crate::reply::{Cut, ReplyBody};
 
 /// How many requests of a connection are open, and how many there were.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,7 @@ impl Drop for Use {
 
 impl Body for UsedBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)

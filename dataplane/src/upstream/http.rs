@@ -13,10 +13,10 @@ use hyper::body::Incoming as HyperBody;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{self, candidates};
+use super::large::{JsonBody, LARGE_JSON};
 use super::pool::Connection;
 use super::server::{Counted, HttpSide, Level, Server};
 use super::stream::{MessageStream, Pace};
-use super::large::{JsonBody, LARGE_JSON};
 use super::{Answer, CallAnswer, Head, Outgoing, Pool, Refusal, UpstreamError, UpstreamSession, refusal};
 use crate::fault::Executed;
 
@@ -63,8 +63,8 @@ pub(super) async fn send(
     out: Outgoing<'_>,
 ) -> Result<Answer, UpstreamError> {
     match begin(pool, server, http, &out).await? {
-        Begun::Refused(refusal) => Ok(Answer::Refused(refusal)),
-        Begun::Accepted(reply, pace, count) => accept(server, reply, &out, (pace, count)).await,
+        Err(refusal) => Ok(Answer::Refused(refusal)),
+        Ok((reply, pace, count)) => accept(server, reply, &out, (pace, count)).await,
     }
 }
 
@@ -75,8 +75,8 @@ pub(super) async fn send_call(
     out: Outgoing<'_>,
 ) -> Result<CallAnswer, UpstreamError> {
     match begin(pool, server, http, &out).await? {
-        Begun::Refused(refusal) => Ok(CallAnswer::Whole(Answer::Refused(refusal))),
-        Begun::Accepted(reply, pace, count) => {
+        Err(refusal) => Ok(CallAnswer::Whole(Answer::Refused(refusal))),
+        Ok((reply, pace, count)) => {
             let announced = reply.response.body().size_hint().exact().and_then(|n| usize::try_from(n).ok());
             let large = announced.is_some_and(|n| n > LARGE_JSON && n <= server.backend.limits.max_response_bytes);
             if large && reply.response.status() == StatusCode::OK && media(reply.response.headers()) == Media::Json {
@@ -88,18 +88,10 @@ pub(super) async fn send_call(
     }
 }
 
-/// An answer whose head is there.
-enum Begun {
-    Refused(Refusal),
-    Accepted(Reply, Pace, Counted),
-}
+/// An answer whose head is there, or what the server said instead.
+type Begun = Result<(Reply, Pace, Counted), Refusal>;
 
-async fn begin(
-    pool: &Pool,
-    server: &Arc<Server>,
-    http: &HttpSide,
-    out: &Outgoing<'_>,
-) -> Result<Begun, UpstreamError> {
+async fn begin(pool: &Pool, server: &Arc<Server>, http: &HttpSide, out: &Outgoing<'_>) -> Result<Begun, UpstreamError> {
     let limits = &server.backend.limits;
     let count = if out.is_standing() {
         server.live.count(Level::Streams, usize::MAX)
@@ -112,9 +104,9 @@ async fn begin(
     let pace = Pace { idle: Some(out.idle), deadline: Some(out.deadline) };
     if !reply.response.status().is_success() {
         let in_session = out.session.is_some_and(|s| s.id.is_some());
-        return Ok(Begun::Refused(read_refusal(server, reply, in_session).await));
+        return Ok(Err(read_refusal(server, reply, in_session).await));
     }
-    Ok(Begun::Accepted(reply, pace, count))
+    Ok(Ok((reply, pace, count)))
 }
 
 /// A 2xx answer.

@@ -6,6 +6,7 @@ mod cases;
 mod draining;
 mod faults;
 mod fidelity;
+mod large;
 mod limits;
 mod lists;
 mod params;

@@ -15,13 +15,15 @@ use tokio::time::Instant;
 use super::super::parse::trace::TRACEPARENT;
 use super::call::Call;
 use super::client::Client;
-use super::{event_id, large};
 use super::side::Side;
+use super::{event_id, large};
 use crate::fault::{Executed, Fault, Reason};
 use crate::session::bind::Stale;
 use crate::telemetry::labels::Outcome;
 use crate::telemetry::record::Attempt;
-use crate::upstream::{self, Answer, CallAnswer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession};
+use crate::upstream::{
+    self, Answer, CallAnswer, Incoming, MessageStream, Outgoing, Refusal, UpstreamError, UpstreamSession,
+};
 use crate::worker::CallGuard;
 pub(super) use judge::{pong, withdrawn};
 
@@ -66,8 +68,8 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
             let id = ties.resume.take().map(|id| event_id::mark(call.server.backend.key, &id));
             client.finish(data, status, id.as_deref(), patience).await;
         }
-        // Noted while it passed.
-        Ok(End::Sent) => {}
+        // The rest was noted while it passed.
+        Ok(End::Sent) => call.record.set_http_status(StatusCode::OK.as_u16()),
         Ok(End::Polled) => call.record.succeed(Outcome::Ok),
         Ok(End::Over(reason)) => {
             let fault = Fault::client(reason, "The call was cancelled").executed(Executed::Unknown);

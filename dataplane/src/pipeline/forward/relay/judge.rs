@@ -32,7 +32,7 @@ impl Call {
         if self.session.is_some() { Era::Legacy } else { Era::Modern }
     }
 
-    pub(super) fn patience(&self) -> Patience {
+    pub(in super::super) fn patience(&self) -> Patience {
         let limits = &self.worker.shared.limits;
         Patience { events: limits.stream_events, stall: limits.write_stall }
     }
@@ -50,7 +50,7 @@ impl Call {
     /// Ends it.
     pub(super) fn tried(&mut self, attempt: Attempt, ended: &Result<End, Fault>) {
         match ended {
-            Ok(End::Answered(..)) => self.record.tried_and_answered(attempt),
+            Ok(End::Answered(..) | End::Sent) => self.record.tried_and_answered(attempt),
             Ok(End::Polled) => self.record.tried(attempt, Outcome::Ok),
             Ok(End::Over(_)) => self.record.tried(attempt, Outcome::Cancelled),
             Err(fault) => self.record.tried_in_vain(attempt, fault),
