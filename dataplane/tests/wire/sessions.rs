@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use ringway_testkit::PATIENCE;
+use ringway_testkit::ask::Ask;
 use ringway_testkit::bell::Bell;
 use ringway_testkit::client::Reading;
 use ringway_testkit::friendly::{Legacy, Modern};
@@ -13,7 +14,7 @@ use ringway_testkit::sse::Event;
 use ringway_testkit::upstream::{Reply, Upstream};
 
 use crate::refusals::explained;
-use crate::stage::{Session, Setup, call, modern, modern_call, part};
+use crate::stage::{Session, Setup, call, initialize, modern, modern_call, part};
 
 /// The session of each call with this id, at an upstream.
 fn sessions_of_calls(upstream: &Upstream, id: u32) -> Vec<String> {
@@ -371,6 +372,21 @@ fn a_client_without_a_stream_is_asked_on_its_call() {
     assert_eq!(session.post(accept(&id)).status, 202);
     assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), accept("q-1"));
     assert_eq!(stream.message().unwrap().data, done("1").into_bytes());
+}
+
+#[test]
+fn a_stream_and_a_call_may_come_before_initialized() {
+    let upstream = Legacy::new("up", &["echo"]).start(|_, _| false);
+    let stage = Setup::new(&[("/l", &[part("a", &upstream, "")])]).start();
+    let answer = stage.ask(&Ask::post("/l", initialize("{}")));
+    let session = Session::known(&stage, "/l", answer.head.field("mcp-session-id").unwrap());
+    let mut client = session.connect();
+    // The head is there at once, with a comment: one SDK waits for it before it goes on.
+    client.begin(&session.stream()).comment();
+    assert_eq!(session.call(5, "echo").status, 200);
+    assert_eq!(session.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).status, 202);
+    assert_eq!(session.call(6, "echo").status, 200);
+    assert_eq!(handshakes(&upstream), 1);
 }
 
 #[test]
