@@ -49,6 +49,7 @@ pub use viewer::Viewer;
 
 use crate::fault::{Fault, Reason, Source};
 use crate::state::route::NameKind;
+use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{LiveRoute, Pool, Server, UpstreamSession};
 use keeper::{Ask, Order, Routes};
@@ -341,9 +342,10 @@ impl Catalog {
 
     fn view(&self, route: &LiveRoute, viewer: &Viewer) -> Result<Arc<View>, Fault> {
         let board = &self.shared.board;
-        let view = board
-            .ensure(&route.compiled.spec.name, viewer, &self.shared.limits)
-            .map_err(|limit| busy("too many kinds of clients").caused_by(limit))?;
+        let view = board.ensure(&route.compiled.spec.name, viewer, &self.shared.limits).map_err(|limit| {
+            self.shared.metrics.limit_hit(Limit::Viewers);
+            busy("too many kinds of clients").caused_by(limit)
+        })?;
         view.touch(board.now());
         Ok(view)
     }

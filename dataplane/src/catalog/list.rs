@@ -295,6 +295,8 @@ impl DropReason {
             Self::Items => Some(Limit::ListTools),
             Self::Bytes => Some(Limit::ListBytes),
             Self::Pages => Some(Limit::ListPages),
+            Self::Description => Some(Limit::ToolDescription),
+            Self::Schema => Some(Limit::ToolSchema),
             _ => None,
         }
     }

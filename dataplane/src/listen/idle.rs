@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::telemetry::labels::Limit;
+
 /// Wraps a connection. The service says when a head is complete and when its answer is on its way.
 #[derive(Debug)]
 pub(super) struct TimedStream<S> {
@@ -28,6 +30,29 @@ pub(super) struct TimedStream<S> {
     timer: Option<Pin<Box<Sleep>>>,
     /// HTTP/2: frames of many requests, so neither heads nor idleness are seen here; `quiet` counts its requests.
     multiplexed: bool,
+}
+
+/// Why a connection was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Ended {
+    #[error("request head took too long")]
+    SlowHead,
+    #[error("idle")]
+    Idle,
+}
+
+/// The limit behind the end of a connection, if it was one of these two.
+pub(super) fn limit_of(error: &(dyn std::error::Error + 'static)) -> Option<Limit> {
+    let mut cause = Some(error);
+    while let Some(now) = cause {
+        let io = now.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match io.and_then(|inner| inner.downcast_ref::<Ended>()) {
+            Some(Ended::SlowHead) => return Some(Limit::HeaderTime),
+            Some(Ended::Idle) => return Some(Limit::IdleTime),
+            None => cause = now.source(),
+        }
+    }
+    None
 }
 
 /// Whether the connection is inside a request, as the service sees it.
@@ -92,8 +117,8 @@ impl<S> TimedStream<S> {
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if !in_request && due <= now {
-                let what = if self.head_due.is_some() { "request head took too long" } else { "idle" };
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, what));
+                let ended = if self.head_due.is_some() { Ended::SlowHead } else { Ended::Idle };
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, ended));
             }
             timer.as_mut().reset(if due <= now { now + self.idle } else { due });
         }

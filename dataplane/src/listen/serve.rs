@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::idle::{Phase, TimedStream};
+use super::idle::{self, Phase, TimedStream};
 use super::quiet::Uses;
 use crate::limits::Limits;
 use crate::pipeline::{self, Conn};
@@ -136,6 +136,9 @@ where
         until(drain.begun(), draining, &told, connection, http1::Connection::graceful_shutdown).await
     };
     if let Some(Err(error)) = ended {
+        if let Some(limit) = idle::limit_of(&error) {
+            worker.shared.limit(limit);
+        }
         tracing::debug!(remote = %conn.remote, %error, "connection ended");
     }
 }

@@ -344,4 +344,5 @@ fn a_client_that_reads_nothing_is_given_up() {
     let mut client = stage.connect();
     client.send(&modern("/m", "tools/call", Some("flood"), modern_call(1, "flood")).bytes());
     bell.wait("given up");
+    until("counted", || stage.metric("ringway_limit_total{limit=\"t.writeStall\"}") == 1.0);
 }

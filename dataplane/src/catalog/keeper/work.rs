@@ -18,6 +18,7 @@ use crate::catalog::view::View;
 use crate::catalog::walk::Aim;
 use crate::catalog::{OwnList, seal_after};
 use crate::fault::Fault;
+use crate::telemetry::labels::{Limit, MissReason};
 use crate::telemetry::metrics::Operation;
 use crate::upstream::LiveRoute;
 
@@ -358,6 +359,9 @@ impl Keeper {
                 .iter()
                 .find(|(key, _)| key.0 == section.spec.key)
                 .map(|(_, entry)| entry.desk.state().miss);
+            if miss == Some(MissReason::Timeout) {
+                self.shared.metrics.limit_hit(Limit::ListDeadline);
+            }
             if let Some(miss) = miss {
                 route.fanout_miss(&backend, Operation::Rpc(merged.kind.method()), miss);
             }

@@ -5,17 +5,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringway_mcp::sse;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::Fault;
 use crate::reply::{Cut, Reply};
+use crate::telemetry::labels::Limit;
 
 /// Where the answer goes.
 #[derive(Debug)]
 pub(crate) enum Client {
-    Waiting { head: oneshot::Sender<Result<Reply, Fault>>, accepts_events: bool },
+    Waiting {
+        head: oneshot::Sender<Result<Reply, Fault>>,
+        accepts_events: bool,
+    },
     Reading(mpsc::Sender<Bytes>),
     Gone,
+    /// Gone, too: it read nothing for the length of its patience.
+    Stalled,
 }
 
 /// How much may wait for a slow reader, and for how long.
@@ -28,12 +35,22 @@ pub(crate) struct Patience {
 // === impl Client ===
 
 impl Client {
+    /// Nobody is there any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone | Self::Stalled)
+    }
+
+    /// The limit that ended it, if one did.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        matches!(self, Self::Stalled).then_some(Limit::WriteStall)
+    }
+
     /// The client can be sent events, now or from now on.
     pub(crate) fn takes_events(&self) -> bool {
         match self {
             Self::Waiting { accepts_events, .. } => *accepts_events,
             Self::Reading(_) => true,
-            Self::Gone => false,
+            Self::Gone | Self::Stalled => false,
         }
     }
 
@@ -77,10 +94,11 @@ impl Client {
     }
 
     async fn raw(&mut self, bytes: Bytes, patience: Patience) {
-        if let Self::Reading(sender) = self
-            && sender.send_timeout(bytes, patience.stall).await.is_err()
-        {
-            *self = Self::Gone;
+        let Self::Reading(sender) = self else { return };
+        match sender.send_timeout(bytes, patience.stall).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Closed(_)) => *self = Self::Gone,
+            Err(SendTimeoutError::Timeout(_)) => *self = Self::Stalled,
         }
     }
 
@@ -107,7 +125,7 @@ impl Client {
                 let _gone = head.send(Ok(reply));
             }
             Self::Reading(_) => self.event_with(&data, id, patience).await,
-            Self::Gone => {}
+            Self::Gone | Self::Stalled => {}
         }
     }
 
@@ -121,7 +139,7 @@ impl Client {
                 let body = crate::reply::error_body(&fault, era, Some(id));
                 self.event(&body, patience).await;
             }
-            Self::Gone => {}
+            Self::Gone | Self::Stalled => {}
         }
     }
 
@@ -130,7 +148,7 @@ impl Client {
         match self {
             Self::Waiting { head, .. } => head.closed().await,
             Self::Reading(sender) => sender.closed().await,
-            Self::Gone => {}
+            Self::Gone | Self::Stalled => {}
         }
     }
 }

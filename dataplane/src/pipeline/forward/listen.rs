@@ -133,7 +133,7 @@ impl Listening {
             self.pass_on(heard).await;
         }
         let ends = Instant::now() + jittered(shared.limits.stream_age);
-        while !matches!(self.client, Client::Gone) {
+        while !self.client.is_gone() {
             tokio::select! {
                 biased;
                 () = self.client.closed() => return,
@@ -143,6 +143,9 @@ impl Listening {
                 () = tokio::time::sleep(shared.limits.stream_keepalive) => self.client.comment(self.patience()).await,
                 () = tokio::time::sleep_until(ends) => break,
             }
+        }
+        if let Some(limit) = self.client.limit() {
+            shared.limit(limit);
         }
         self.end().await;
     }

@@ -85,7 +85,7 @@ async fn run(mut outlet: Outlet, server: Arc<Server>, session: UpstreamSession, 
         },
     };
     let ends = Instant::now() + limits.stream_age;
-    while !matches!(outlet.client, Client::Gone) {
+    while !outlet.client.is_gone() {
         tokio::select! {
             biased;
             () = outlet.client.closed() => break,
@@ -101,5 +101,6 @@ async fn run(mut outlet: Outlet, server: Arc<Server>, session: UpstreamSession, 
             () = tokio::time::sleep_until(ends) => break,
         }
     }
+    outlet.count_limit();
     worker.asks.close(outlet.number);
 }

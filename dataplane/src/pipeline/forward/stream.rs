@@ -107,7 +107,7 @@ impl Held {
         let shared = Arc::clone(&self.outlet.worker.shared);
         let patience = self.outlet.patience();
         let ends = Instant::now() + jittered(shared.limits.stream_age);
-        while !matches!(self.outlet.client, Client::Gone) {
+        while !self.outlet.client.is_gone() {
             tokio::select! {
                 biased;
                 () = self.outlet.client.closed() => break,
@@ -124,6 +124,7 @@ impl Held {
                 () = tokio::time::sleep_until(ends) => break,
             }
         }
+        self.outlet.count_limit();
         self.outlet.worker.asks.close(self.outlet.number);
         self.outlet.worker.forget_stream(self.outlet.session.key(), self.outlet.number);
         shared.owner.clear_holder(self.outlet.session.key(), self.holder());
