@@ -375,6 +375,25 @@ fn a_client_without_a_stream_is_asked_on_its_call() {
 }
 
 #[test]
+fn keys_are_rotated_without_losing_a_session_until_the_old_one_is_dropped() {
+    let upstream = Legacy::new("up", &["echo"]).start(|_, _| false);
+    let mut setup = Setup::new(&[("/l", &[part("a", &upstream, "")])]);
+    setup.key = 1;
+    let stage = setup.start();
+    let old = Session::open(&stage, "/l");
+    // A connection remembers the session it used last, but not beyond the keys it was opened with.
+    let mut kept = stage.connect();
+    assert_eq!(kept.ask(&old.message(call(1, "echo"))).status, 200);
+    stage.rekey(2, &[1]);
+    let new = Session::open(&stage, "/l");
+    assert_eq!((old.call(2, "echo").status, new.call(3, "echo").status), (200, 200));
+    assert_eq!(kept.ask(&old.message(call(4, "echo"))).status, 200);
+    stage.rekey(2, &[]);
+    assert_eq!((old.call(5, "echo").status, new.call(6, "echo").status), (404, 200));
+    assert_eq!(kept.ask(&old.message(call(7, "echo"))).status, 404);
+}
+
+#[test]
 fn a_stream_and_a_call_may_come_before_initialized() {
     let upstream = Legacy::new("up", &["echo"]).start(|_, _| false);
     let stage = Setup::new(&[("/l", &[part("a", &upstream, "")])]).start();

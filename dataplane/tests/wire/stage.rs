@@ -181,6 +181,12 @@ impl Setup {
 // === impl Stage ===
 
 impl Stage {
+    /// Seals with `primary` from now on, and still accepts `others`.
+    pub(crate) fn rekey(&self, primary: u8, others: &[u8]) {
+        let others = others.iter().map(|key| [*key; 32]);
+        self.gateway.as_ref().unwrap().rekey(Keyring::new([primary; 32], others).unwrap());
+    }
+
     pub(crate) fn apply(&self, snapshot: Snapshot) {
         self.gateway.as_ref().unwrap().apply(snapshot);
     }
