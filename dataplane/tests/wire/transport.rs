@@ -233,7 +233,7 @@ fn a_head_that_drips_is_cut_and_nobody_else() {
         assert!(sent > 3, "cut before it was slow");
         assert!(begun.elapsed() >= Duration::from_millis(290), "cut too early");
     }
-    crate::stage::until("two undecided, two dripping", || hits(&stage, "t.headers") == 4.0);
+    until("two undecided, two dripping", || hits(&stage, "t.headers") == 4.0);
     upload.send(&message[message.len() - 9..]);
     assert_eq!(upload.answer().unwrap().status, 200, "a body has a time of its own");
     assert_eq!(idle.ask(&session.message(call(5, "echo"))).status, 200);
