@@ -9,10 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use divan::{AllocProfiler, Bencher};
 use ringway_dataplane::upstream::{Answer, Outgoing, Pool, Server, send};
-use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, Scheme, Target, Timeouts,
-    TransportHint, Trust,
-};
+use ringway_snapshot::{ObjectName, Target};
+use ringway_testkit::objects::{backend, http_target};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -47,29 +45,7 @@ fn fixed_server() -> SocketAddr {
 }
 
 fn warm() -> (Runtime, Pool, Arc<Server>) {
-    let address = fixed_server();
-    let name = ObjectName::new("default", "b");
-    let backend = Backend {
-        key: name.backend_key(),
-        name,
-        target: Target::Http(HttpTarget {
-            scheme: Scheme::Http,
-            hostname: address.ip().to_string(),
-            port: address.port(),
-            path: "/mcp".to_owned(),
-            host_header: address.to_string(),
-            endpoints: None,
-            tls: None,
-        }),
-        transport: TransportHint::Auto,
-        protocol_version: None,
-        affinity: Affinity::Auto { on_loss: EndpointLoss::Reinitialize },
-        credentials: Credentials::None,
-        forward_headers: Vec::new(),
-        trust: Trust::default(),
-        timeouts: Timeouts::default(),
-        limits: BackendLimits::default(),
-    };
+    let backend = backend(ObjectName::new("default", "b"), Target::Http(http_target(fixed_server())));
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (pool, server) = (Pool::new(), Server::new(Arc::new(backend), None));
     for _ in 0..100 {

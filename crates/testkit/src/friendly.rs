@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::bell::Bell;
 use crate::raw::{member, text};
 use crate::upstream::{Reply, Request, Upstream};
 
@@ -29,6 +30,19 @@ fn tools(names: &[&str]) -> String {
     let tools: Vec<_> =
         names.iter().map(|name| format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#)).collect();
     tools.join(",")
+}
+
+/// A script for [`Legacy::start`] and [`Modern::start`]: a request that says `slow` rings its id, and is answered only
+/// after "go".
+pub fn slow(bell: &Arc<Bell>) -> impl Fn(&Request, &mut Reply<'_>) -> bool + Send + Sync + 'static {
+    let bell = Arc::clone(bell);
+    move |request, _| {
+        if request.text().contains("slow") {
+            bell.ring(&request.id());
+            bell.wait("go");
+        }
+        false
+    }
 }
 
 // === impl Legacy ===

@@ -14,10 +14,8 @@ use std::time::Duration;
 use ringway_mcp::Revision;
 use ringway_mcp::capability::ClientCapabilities;
 use ringway_seal::Keyring;
-use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
-    RouteBackend, Scheme, Selection, Sessions, Target, Timeouts, TransportHint, Trust,
-};
+use ringway_snapshot::{Backend, ObjectName, OnBackendFailure, Route, RouteBackend, Target, Trust};
+use ringway_testkit::objects;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -60,42 +58,13 @@ pub(super) fn modern() -> Viewer {
 
 /// A section with its prefix equal to its name.
 pub(super) fn section(name: &str) -> RouteBackend {
-    let backend = ObjectName::new("test", name);
-    RouteBackend {
-        section: name.into(),
-        key: backend.backend_key(),
-        backend,
-        prefix: name.into(),
-        tools: Selection::default(),
-        prompts: Selection::default(),
-        resources: Selection::default(),
-        resource_templates: Selection::default(),
-    }
+    objects::section(name, ObjectName::new("test", name), name)
 }
 
 fn backend(name: &str, address: SocketAddr) -> Backend {
-    let name = ObjectName::new("test", name);
-    Backend {
-        key: name.backend_key(),
-        name,
-        target: Target::Http(HttpTarget {
-            scheme: Scheme::Http,
-            hostname: address.ip().to_string(),
-            port: address.port(),
-            path: "/mcp".into(),
-            host_header: address.to_string(),
-            endpoints: None,
-            tls: None,
-        }),
-        transport: TransportHint::Auto,
-        protocol_version: None,
-        affinity: Affinity::Auto { on_loss: EndpointLoss::Reinitialize },
-        credentials: Credentials::None,
-        forward_headers: vec![],
-        trust: Trust { annotations: false, cache_scope: true },
-        timeouts: Timeouts::default(),
-        limits: BackendLimits::default(),
-    }
+    let target = Target::Http(objects::http_target(address));
+    let trust = Trust { annotations: false, cache_scope: true };
+    Backend { trust, ..objects::backend(ObjectName::new("test", name), target) }
 }
 
 impl Bench {
@@ -119,16 +88,9 @@ impl Bench {
             Arc::clone(server)
         });
         let servers = servers.collect();
-        let spec = Route {
-            name: ObjectName::new("test", name),
-            hostnames: vec![],
-            path: "/mcp".into(),
-            backends: backends.into_iter().map(|(section, _)| section).collect(),
-            sessions: Sessions::default(),
-            allowed_origins: vec![],
-            instructions: None,
-            on_backend_failure: on_failure,
-        };
+        let sections = backends.into_iter().map(|(section, _)| section).collect();
+        let spec = objects::route(ObjectName::new("test", name), sections);
+        let spec = Route { on_backend_failure: on_failure, ..spec };
         Arc::new(LiveRoute { compiled: CompiledRoute::new(Arc::new(spec)), servers })
     }
 

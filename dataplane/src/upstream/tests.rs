@@ -11,41 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, Scheme, Target, Timeouts,
-    TransportHint, Trust,
-};
+use ringway_snapshot::{Backend, ObjectName, Target};
+use ringway_testkit::objects;
+pub(super) use ringway_testkit::objects::http_target;
 use tokio::time::Instant;
 
 use super::{Answer, Outgoing, Pool, Server, UpstreamError, UpstreamSession, send};
 
 pub(super) fn backend(target: Target) -> Backend {
-    let name = ObjectName::new("default", "b");
-    Backend {
-        key: name.backend_key(),
-        name,
-        target,
-        transport: TransportHint::Auto,
-        protocol_version: None,
-        affinity: Affinity::Auto { on_loss: EndpointLoss::Reinitialize },
-        credentials: Credentials::None,
-        forward_headers: Vec::new(),
-        trust: Trust::default(),
-        timeouts: Timeouts::default(),
-        limits: BackendLimits::default(),
-    }
-}
-
-pub(super) fn http_target(address: std::net::SocketAddr) -> HttpTarget {
-    HttpTarget {
-        scheme: Scheme::Http,
-        hostname: address.ip().to_string(),
-        port: address.port(),
-        path: "/mcp".to_owned(),
-        host_header: address.to_string(),
-        endpoints: None,
-        tls: None,
-    }
+    objects::backend(ObjectName::new("default", "b"), target)
 }
 
 pub(super) fn server_at(address: std::net::SocketAddr) -> Arc<Server> {

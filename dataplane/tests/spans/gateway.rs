@@ -16,10 +16,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, TraceSettings};
 use ringway_seal::Keyring;
-use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
-    RouteBackend, Scheme, Selection, Sessions, Snapshot, Target, Timeouts, TransportHint, Trust,
-};
+use ringway_snapshot::{Backend, ObjectName, Snapshot, Target};
+use ringway_testkit::objects;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -33,28 +31,9 @@ const OTHER: &str = "00-11111111111111111111111111111111-2222222222222222-01";
 const SECRETS: [&str; 4] = ["argum3nt", "t0ken", "r3sult", "up-5ession"];
 
 pub(crate) fn backend(address: SocketAddr) -> Backend {
-    let name = ObjectName::new("default", "b");
-    Backend {
-        key: name.backend_key(),
-        name,
-        target: Target::Http(HttpTarget {
-            scheme: Scheme::Http,
-            hostname: address.ip().to_string(),
-            port: address.port(),
-            path: "/mcp".to_owned(),
-            host_header: address.to_string(),
-            endpoints: None,
-            tls: None,
-        }),
-        transport: TransportHint::Auto,
-        protocol_version: None,
-        affinity: Affinity::Auto { on_loss: EndpointLoss::Reinitialize },
-        credentials: Credentials::None,
-        forward_headers: vec!["traceparent".to_owned(), "x-extra".to_owned()],
-        trust: Trust::default(),
-        timeouts: Timeouts::default(),
-        limits: BackendLimits::default(),
-    }
+    let forward_headers = vec!["traceparent".to_owned(), "x-extra".to_owned()];
+    let target = Target::Http(objects::http_target(address));
+    Backend { forward_headers, ..objects::backend(ObjectName::new("default", "b"), target) }
 }
 
 /// A server of both eras that keeps what it was sent.
@@ -118,30 +97,11 @@ impl Server {
 
 fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> Gateway {
     let backend = Backend { protocol_version: legacy.then(|| "2025-06-18".to_owned()), ..backend(server) };
-    let (name, key) = (backend.name.clone(), backend.key);
-    let section = RouteBackend {
-        section: "b".to_owned(),
-        backend: name.clone(),
-        key,
-        prefix: "b".to_owned(),
-        tools: Selection::default(),
-        prompts: Selection::default(),
-        resources: Selection::default(),
-        resource_templates: Selection::default(),
-    };
-    let route = Route {
-        name: ObjectName::new("default", "r"),
-        hostnames: Vec::new(),
-        path: "/mcp".to_owned(),
-        backends: vec![section],
-        sessions: Sessions::default(),
-        allowed_origins: Vec::new(),
-        instructions: None,
-        on_backend_failure: OnBackendFailure::Partial,
-    };
+    let section = objects::section("b", backend.name.clone(), "b");
+    let route = objects::route(ObjectName::new("default", "r"), vec![section]);
     let snapshot = Snapshot {
         generation: 1,
-        backends: [(name, Arc::new(backend))].into(),
+        backends: [(backend.name.clone(), Arc::new(backend))].into(),
         routes: [(route.name.clone(), Arc::new(route))].into(),
     };
     let settings = Settings {

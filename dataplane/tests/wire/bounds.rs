@@ -4,26 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_testkit::bell::Bell;
-use ringway_testkit::client::Client;
-use ringway_testkit::friendly::{Legacy, Modern};
+use ringway_testkit::friendly::{Legacy, Modern, slow};
 use ringway_testkit::raw::member;
 use ringway_testkit::upstream::{Reply, Request, Upstream};
 
-use crate::limits::{brief, hits};
+use crate::limits::{brief, hits, hold};
 use crate::refusals::explained;
 use crate::stage::{META, Session, Setup, Stage, modern, modern_call, part};
 
 #[test]
 fn connections_of_a_backend() {
     let bell = Arc::new(Bell::default());
-    let rung = Arc::clone(&bell);
-    let upstream = Modern::new(&["slow"]).start(move |request, _| {
-        if request.text().contains("slow") {
-            rung.ring(&request.id());
-            rung.wait("go");
-        }
-        false
-    });
+    let upstream = Modern::new(&["slow"]).start(slow(&bell));
     let mut limited = part("one", &upstream, "");
     limited.limits.max_connections = 2;
     limited.timeouts.connect = Duration::from_millis(300);
@@ -34,14 +26,7 @@ fn connections_of_a_backend() {
         let answer = stage.ask(&ask(id, "echo"));
         assert!(answer.text().contains("done"), "{}", brief(&answer));
     }
-    let mut held: Vec<Client> = [1, 2]
-        .map(|id| {
-            let mut client = stage.connect();
-            client.send(&ask(id, "slow").bytes());
-            bell.wait(&id.to_string());
-            client
-        })
-        .into();
+    let mut held = hold(&stage, &bell, |id| ask(id, "slow"));
     let over = stage.ask(&ask(3, "echo"));
     assert_eq!(over.status, 503, "{}", brief(&over));
     explained("connections", &over, -31004);

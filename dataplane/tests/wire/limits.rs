@@ -6,7 +6,7 @@ use std::time::Duration;
 use ringway_testkit::ask::Ask;
 use ringway_testkit::bell::Bell;
 use ringway_testkit::client::{Answer, Client};
-use ringway_testkit::friendly::{Legacy, Modern};
+use ringway_testkit::friendly::{Legacy, Modern, slow};
 use ringway_testkit::upstream::Upstream;
 
 use crate::refusals::explained;
@@ -30,6 +30,16 @@ pub(crate) fn hits(stage: &Stage, limit: &str) -> f64 {
 
 pub(crate) fn brief(answer: &Answer) -> String {
     format!("{} {}", answer.status, answer.text().chars().take(300).collect::<String>())
+}
+
+/// Two calls of `slow` that have begun; they end after "go".
+pub(crate) fn hold(stage: &Stage, bell: &Bell, ask: impl Fn(u32) -> Ask) -> [Client; 2] {
+    [1, 2].map(|id: u32| {
+        let mut client = stage.connect();
+        client.send(&ask(id).bytes());
+        bell.wait(&id.to_string());
+        client
+    })
 }
 
 /// Names and values, as the limit counts them.
@@ -191,32 +201,13 @@ fn connections() {
     assert_eq!(second.ask(&ask).status, 200);
 }
 
-/// A server that answers `slow` only after "go", and rings for each that has begun.
-fn slow(bell: &Arc<Bell>) -> Upstream {
-    let bell = Arc::clone(bell);
-    Legacy::new("up", &["slow"]).start(move |request, _| {
-        if request.text().contains("slow") {
-            bell.ring(&request.id());
-            bell.wait("go");
-        }
-        false
-    })
-}
-
 #[test]
 fn requests_of_one_session_in_flight() {
     let bell = Arc::new(Bell::default());
-    let upstream = slow(&bell);
+    let upstream = Legacy::new("up", &["slow"]).start(slow(&bell));
     let stage = stage(&upstream, |setup| setup.limits.process.session_inflight = 2);
     let (session, other) = (Session::open(&stage, "/l"), Session::open(&stage, "/l"));
-    let mut held: Vec<Client> = [1, 2]
-        .map(|id| {
-            let mut client = session.connect();
-            client.send(&session.message(call(id, "slow")).bytes());
-            bell.wait(&id.to_string());
-            client
-        })
-        .into();
+    let mut held = hold(&stage, &bell, |id| session.message(call(id, "slow")));
     let over = session.call(3, "echo");
     assert_eq!(over.status, 200, "{}", brief(&over));
     explained("in flight", &over, -31003);
@@ -234,27 +225,13 @@ fn requests_of_one_session_in_flight() {
 #[test]
 fn concurrent_requests_of_a_backend() {
     let bell = Arc::new(Bell::default());
-    let rung = Arc::clone(&bell);
-    let upstream = Modern::new(&["slow"]).start(move |request, _| {
-        if request.text().contains("slow") {
-            rung.ring(&request.id());
-            rung.wait("go");
-        }
-        false
-    });
+    let upstream = Modern::new(&["slow"]).start(slow(&bell));
     let mut limited = part("one", &upstream, "");
     limited.limits.max_concurrent_requests = 2;
     let stage = Setup::new(&[("/m", &[limited])]).start();
     let ask = |id, name| modern("/m", "tools/call", Some(name), modern_call(id, name));
     assert_eq!(stage.ask(&ask(9, "echo")).status, 200);
-    let mut held: Vec<Client> = [1, 2]
-        .map(|id| {
-            let mut client = stage.connect();
-            client.send(&ask(id, "slow").bytes());
-            bell.wait(&id.to_string());
-            client
-        })
-        .into();
+    let mut held = hold(&stage, &bell, |id| ask(id, "slow"));
     let over = stage.ask(&ask(3, "echo"));
     assert_eq!(over.status, 503, "{}", brief(&over));
     explained("backend at its limit", &over, -31004);

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, TlsFiles};
 use ringway_seal::Keyring;
 use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, HttpTarget, ObjectName, OnBackendFailure, Route, RouteBackend,
-    Scheme, Selection, Sessions, Snapshot, Target, Timeouts, TransportHint, Trust,
+    Backend, BackendLimits, HttpTarget, ObjectName, Route, RouteBackend, Selection, Sessions, Snapshot, Target,
+    Timeouts,
 };
 use ringway_testkit::PATIENCE;
 use ringway_testkit::ask::Ask;
 use ringway_testkit::client::{Answer, Client, once};
+use ringway_testkit::objects;
 use ringway_testkit::upstream::Upstream;
 
 /// What a modern request carries in `_meta`.
@@ -80,43 +81,21 @@ impl Part {
         }
     }
 
+    fn name(&self) -> ObjectName {
+        ObjectName::new("tests", &self.name)
+    }
+
     fn backend(&self) -> Backend {
-        let name = ObjectName::new("tests", &self.name);
-        Backend {
-            key: name.backend_key(),
-            name,
-            target: Target::Http(HttpTarget {
-                scheme: Scheme::Http,
-                hostname: self.address.ip().to_string(),
-                port: self.address.port(),
-                path: "/secret-path/mcp".to_owned(),
-                host_header: "inner.secret-host.test".to_owned(),
-                endpoints: None,
-                tls: None,
-            }),
-            transport: TransportHint::Auto,
-            protocol_version: None,
-            affinity: Affinity::Auto { on_loss: ringway_snapshot::EndpointLoss::Reinitialize },
-            credentials: Credentials::None,
-            forward_headers: Vec::new(),
-            trust: Trust::default(),
-            timeouts: self.timeouts,
-            limits: self.limits,
-        }
+        let target = HttpTarget {
+            path: "/secret-path/mcp".to_owned(),
+            host_header: "inner.secret-host.test".to_owned(),
+            ..objects::http_target(self.address)
+        };
+        Backend { timeouts: self.timeouts, limits: self.limits, ..objects::backend(self.name(), Target::Http(target)) }
     }
 
     fn section(&self) -> RouteBackend {
-        let backend = ObjectName::new("tests", &self.name);
-        RouteBackend {
-            section: self.name.clone(),
-            key: backend.backend_key(),
-            backend,
-            prefix: self.prefix.clone(),
-            tools: self.tools.clone(),
-            prompts: Selection::default(),
-            resources: Selection::default(),
-            resource_templates: Selection::default(),
-        }
+        RouteBackend { tools: self.tools.clone(), ..objects::section(&self.name, self.name(), &self.prefix) }
     }
 }
 
@@ -146,14 +125,10 @@ impl Setup {
                 backends.insert(backend.name.clone(), Arc::new(backend));
             }
             let route = Route {
-                name: name.clone(),
-                hostnames: Vec::new(),
                 path: path.clone(),
-                backends: parts.iter().map(Part::section).collect(),
                 sessions: self.sessions,
                 allowed_origins: self.origins.clone(),
-                instructions: None,
-                on_backend_failure: OnBackendFailure::Partial,
+                ..objects::route(name.clone(), parts.iter().map(Part::section).collect())
             };
             routes.insert(name, Arc::new(route));
         }

@@ -10,7 +10,7 @@ use ringway_dataplane::app::TlsFiles;
 use ringway_testkit::ask::Ask;
 use ringway_testkit::bell::Bell;
 use ringway_testkit::client::Client;
-use ringway_testkit::friendly::{Legacy, Modern};
+use ringway_testkit::friendly::{Legacy, Modern, slow};
 use ringway_testkit::upstream::Upstream;
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
@@ -192,21 +192,14 @@ fn one_connection_serves_many_requests_also_those_sent_ahead() {
 #[test]
 fn a_head_that_drips_is_cut_and_nobody_else() {
     let bell = Arc::new(Bell::default());
-    let rung = Arc::clone(&bell);
-    let upstream = Legacy::new("up", &["slow"]).start(move |request, _| {
-        if request.text().contains("slow") {
-            rung.ring("begun");
-            rung.wait("go");
-        }
-        false
-    });
+    let upstream = Legacy::new("up", &["slow"]).start(slow(&bell));
     let stage = stage(&upstream, |setup| setup.limits.process.headers_time = Duration::from_millis(300));
     let session = Session::open(&stage, "/l");
     let mut idle = stage.connect();
     assert_eq!(idle.ask(&session.message(call(1, "echo"))).status, 200);
     let mut calling = stage.connect();
     calling.send(&session.message(call(2, "slow")).bytes());
-    bell.wait("begun");
+    bell.wait("2");
     let mut upload = stage.connect();
     let message = session.message(call(3, "echo")).bytes();
     for half in ["P", "PR"] {
@@ -260,14 +253,7 @@ async fn an_http_2_connection_outlives_the_time_of_a_head() {
 #[tokio::test]
 async fn a_long_call_keeps_its_http_2_connection() {
     let bell = Arc::new(Bell::default());
-    let rung = Arc::clone(&bell);
-    let upstream = Legacy::new("up", &["slow"]).start(move |request, _| {
-        if request.text().contains("slow") {
-            rung.ring("begun");
-            rung.wait("go");
-        }
-        false
-    });
+    let upstream = Legacy::new("up", &["slow"]).start(slow(&bell));
     let stage = stage(&upstream, |setup| setup.limits.process.connection_idle = Duration::from_millis(300));
     let mut speaker = Speaker::prior_knowledge(stage.address).await;
     let session = speaker.session(&stage, "/l").await;
@@ -276,7 +262,7 @@ async fn a_long_call_keeps_its_http_2_connection() {
     assert!(speaker.ask(&session.message(call(2, "echo"))).await.contains("done"));
     let waiting = Arc::clone(&bell);
     let quiet = tokio::task::spawn_blocking(move || {
-        waiting.wait("begun");
+        waiting.wait("1");
         waiting.heard("never", Duration::from_millis(1_200))
     });
     assert!(!quiet.await.unwrap());
@@ -329,14 +315,7 @@ async fn a_connection_that_asks_nothing_is_closed_whatever_it_speaks() {
 #[tokio::test]
 async fn streams_of_an_http_2_connection() {
     let bell = Arc::new(Bell::default());
-    let rung = Arc::clone(&bell);
-    let upstream = Legacy::new("up", &["slow"]).start(move |request, _| {
-        if request.text().contains("slow") {
-            rung.ring(&request.id());
-            rung.wait("go");
-        }
-        false
-    });
+    let upstream = Legacy::new("up", &["slow"]).start(slow(&bell));
     let stage = stage(&upstream, |setup| setup.limits.process.http2_streams = 2);
     let mut speaker = Speaker::prior_knowledge(stage.address).await;
     // The first answer comes after the server's settings.

@@ -2,33 +2,15 @@ use super::*;
 use crate::catalog::page::cursor_name;
 use bytes::Bytes;
 use proptest::prelude::*;
-use ringway_snapshot::{ObjectName, Override, Route, RouteBackend, Selection, Sessions};
+use ringway_snapshot::{ObjectName, Override, Route, RouteBackend};
+use ringway_testkit::objects;
 
 pub(crate) fn backend(section: &str, prefix: &str) -> RouteBackend {
-    let name = ObjectName::new("test", section);
-    RouteBackend {
-        section: section.into(),
-        key: name.backend_key(),
-        backend: name,
-        prefix: prefix.into(),
-        tools: Selection::default(),
-        prompts: Selection::default(),
-        resources: Selection::default(),
-        resource_templates: Selection::default(),
-    }
+    objects::section(section, ObjectName::new("test", section), prefix)
 }
 
 pub(crate) fn route(backends: Vec<RouteBackend>) -> CompiledRoute {
-    CompiledRoute::new(Arc::new(Route {
-        name: ObjectName::new("test", "route"),
-        hostnames: vec![],
-        path: "/mcp".into(),
-        backends,
-        sessions: Sessions::default(),
-        allowed_origins: vec![],
-        instructions: None,
-        on_backend_failure: OnBackendFailure::Partial,
-    }))
+    CompiledRoute::new(Arc::new(objects::route(ObjectName::new("test", "route"), backends)))
 }
 
 pub(crate) fn list(items: &[(&str, &str)]) -> Arc<BackendList> {

@@ -1,37 +1,16 @@
 use std::sync::Arc;
 
-use ringway_snapshot::{ObjectName, OnBackendFailure, Route, RouteBackend, Selection, Sessions};
+use ringway_snapshot::ObjectName;
+use ringway_testkit::objects;
 
 use super::{CompiledRoute, NameKind};
 
 fn route(prefixes: &[&str]) -> CompiledRoute {
-    let backends = prefixes
-        .iter()
-        .enumerate()
-        .map(|(i, prefix)| {
-            let backend = ObjectName::new("tools", format!("b{i}"));
-            RouteBackend {
-                section: format!("s{i}"),
-                key: backend.backend_key(),
-                backend,
-                prefix: (*prefix).into(),
-                tools: Selection::default(),
-                prompts: Selection::default(),
-                resources: Selection::default(),
-                resource_templates: Selection::default(),
-            }
-        })
-        .collect();
-    CompiledRoute::new(Arc::new(Route {
-        name: ObjectName::new("tools", "r"),
-        hostnames: vec![],
-        path: "/mcp".into(),
-        backends,
-        sessions: Sessions::default(),
-        allowed_origins: vec![],
-        instructions: None,
-        on_backend_failure: OnBackendFailure::Partial,
-    }))
+    let section = |(i, prefix): (usize, &&str)| {
+        objects::section(&format!("s{i}"), ObjectName::new("tools", format!("b{i}")), prefix)
+    };
+    let backends = prefixes.iter().enumerate().map(section).collect();
+    CompiledRoute::new(Arc::new(objects::route(ObjectName::new("tools", "r"), backends)))
 }
 
 #[test]

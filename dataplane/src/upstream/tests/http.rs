@@ -2,7 +2,7 @@
 
 use ::http::{HeaderName, HeaderValue};
 use ringway_mcp::Revision;
-use ringway_snapshot::Secret;
+use ringway_snapshot::{Credentials, HttpTarget, Secret};
 
 use super::fake::{Fake, Step, answer, with_headers};
 use super::*;

@@ -1,6 +1,6 @@
 //! TLS towards a backend.
 
-use ringway_snapshot::{BackendTls, Secret};
+use ringway_snapshot::{BackendTls, HttpTarget, Scheme, Secret};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
