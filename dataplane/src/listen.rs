@@ -10,6 +10,7 @@ mod tls;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,10 +41,11 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 /// Accepts until the gateway stops: while it drains, clients still bring answers that calls in flight wait for.
 pub(crate) async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut stop = pin!(shared.stop.begun());
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shared.stop.begun() => return Ok(()),
+            () = &mut stop => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {

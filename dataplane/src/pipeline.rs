@@ -45,9 +45,12 @@ async fn serve(
     exchange: &mut Exchange,
 ) -> Result<Reply, Fault> {
     let (head, body) = request.into_parts();
-    let routes = worker.shared.routes.load_full();
-    let inbound = admit::check(&worker.shared, &head)?;
-    let route = route::select(&routes, &inbound)?;
+    let (inbound, route) = {
+        let routes = worker.shared.routes.load();
+        let inbound = admit::check(&worker.shared, &routes, &head)?;
+        let route = route::select(&routes, &inbound)?;
+        (inbound, route)
+    };
     exchange.routed(&route, &inbound)?;
     let caller = identify::caller(&route, &inbound);
     match inbound.verb {

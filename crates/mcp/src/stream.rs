@@ -241,7 +241,6 @@ impl ResponseSplicer {
         match step {
             Step::EndKey => {
                 self.role = if std::mem::take(&mut self.reading_key) { self.key_role()? } else { Role::Plain };
-                self.stack.last_mut().into_iter().for_each(|frame| frame.members += 1);
                 Ok(())
             }
             Step::EndScalar => {
@@ -276,7 +275,7 @@ impl ResponseSplicer {
             role => role.place(object, self.pattern),
         };
         self.stack.push(Frame::new(place));
-        self.role = self.stack.last().map_or(Role::Plain, Frame::element_role);
+        self.next_role();
         Ok(())
     }
 

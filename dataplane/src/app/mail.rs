@@ -1,5 +1,6 @@
-//! One worker's thread: its runtime, and what it does with its mail.
+//! What one worker's thread does with its mail.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -13,11 +14,12 @@ use crate::worker::{Notice, Worker};
 
 /// Serves until the mailbox is closed or the gateway is told to stop.
 pub(super) async fn serve(worker: Arc<Worker>, mut mail: mpsc::Receiver<Message>, tls: Option<TlsAcceptor>) {
+    let mut stop = pin!(worker.shared.stop.begun());
     loop {
         let message = tokio::select! {
             biased;
             message = mail.recv() => message,
-            () = worker.shared.stop.begun() => return,
+            () = &mut stop => return,
         };
         match message {
             Some(message) => handle(&worker, message, tls.as_ref()),

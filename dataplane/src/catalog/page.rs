@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use foldhash::fast::RandomState;
 use ringway_mcp::splice::write_json_string;
 use ringway_snapshot::BackendKey;
@@ -240,12 +240,10 @@ impl Merged {
     }
 
     fn headed(&self, rest: &[u8]) -> Bytes {
-        let mut head = Vec::new();
-        write_head(&mut head, self.kind);
-        let mut out = BytesMut::with_capacity(head.len() + rest.len());
-        out.put_slice(&head);
-        out.put_slice(rest);
-        out.freeze()
+        let mut out = Vec::new();
+        write_head(&mut out, self.kind);
+        out.extend_from_slice(rest);
+        Bytes::from(out)
     }
 
     fn boundary(

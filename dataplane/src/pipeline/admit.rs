@@ -8,6 +8,7 @@ use http::{HeaderValue, Method};
 
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
+use crate::routes::RouteTable;
 use crate::telemetry::labels::Limit;
 use crate::worker::Shared;
 
@@ -53,7 +54,7 @@ pub(crate) struct Inbound<'a> {
 ///
 /// # Errors
 /// The first thing wrong with it.
-pub(crate) fn check<'a>(shared: &Shared, head: &'a Parts) -> Result<Inbound<'a>, Fault> {
+pub(crate) fn check<'a>(shared: &Shared, routes: &RouteTable, head: &'a Parts) -> Result<Inbound<'a>, Fault> {
     sizes(shared, head)?;
     // As many names as fields: nothing stands twice.
     let doubled = head.headers.len() != head.headers.keys_len();
@@ -62,7 +63,7 @@ pub(crate) fn check<'a>(shared: &Shared, head: &'a Parts) -> Result<Inbound<'a>,
             return Err(Fault::client(Reason::Request, format!("{name} stands more than once")));
         }
     }
-    let host = host(shared, head)?;
+    let host = host(shared, routes, head)?;
     Ok(Inbound {
         verb: verb(head)?,
         path: head.uri.path(),
@@ -104,7 +105,7 @@ fn verb(head: &Parts) -> Result<Verb, Fault> {
 
 /// The requested host. On a loopback listener anything but a loopback name is a rebinding attack or a mistake, unless a
 /// route names the host (row DNS rebinding of the threat model).
-fn host(shared: &Shared, head: &Parts) -> Result<String, Fault> {
+fn host(shared: &Shared, routes: &RouteTable, head: &Parts) -> Result<String, Fault> {
     let text = match head.uri.host() {
         Some(host) => host,
         None => {
@@ -117,7 +118,7 @@ fn host(shared: &Shared, head: &Parts) -> Result<String, Fault> {
         }
     };
     let host = text.trim_end_matches('.').to_ascii_lowercase();
-    let allowed = !shared.loopback || is_loopback_name(&host) || shared.routes.load().names_host(&host);
+    let allowed = !shared.loopback || is_loopback_name(&host) || routes.names_host(&host);
     if allowed { Ok(host) } else { Err(Fault::client(Reason::Origin, "Host not allowed")) }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ringway_mcp::scan::Kind;
 
-use crate::drain::InFlight;
 use crate::fault::{Fault, Reason, Source};
 use crate::worker::Worker;
 
@@ -14,13 +13,14 @@ use super::session::Scope;
 use crate::catalog::BackendList;
 use crate::session::bind::SharedFault;
 use crate::session::owner::{Enter, InUse};
+use crate::telemetry::cells::Held;
 use crate::telemetry::labels::Limit;
 use crate::upstream::UpstreamSession;
 
 /// A place among the calls in flight. The drain waits for it.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _process: InFlight,
+    _process: Held,
     _session: Option<SessionPlace>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn refuse_draining(worker: &Worker) -> Result<(), Fault> {
 /// Takes a place.
 ///
 /// # Errors
-/// Too many calls of this session are in flight.
+/// Too many calls of this session are in flight; the gateway is shutting down.
 pub(crate) fn take(worker: &Arc<Worker>, permit: &Permit) -> Result<Slot, Fault> {
     let shared = &worker.shared;
     // While draining, answers and cancellations still pass: calls in flight wait for them.

@@ -12,9 +12,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
+
+use crate::clock::unix_millis;
 
 use super::owner::{SessionKey, TOMBSTONES};
 
@@ -123,11 +124,6 @@ fn append_all(store: &mut Store, waiting: &mpsc::Receiver<Entry>) {
             tracing::warn!(%error, path = %store.path.display(), "cannot compact deleted sessions");
         }
     }
-}
-
-fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 // === impl Store ===

@@ -90,7 +90,7 @@ impl CompiledRoute {
     #[must_use]
     pub fn candidates<'a>(&'a self, kind: NameKind, visible: &'a str) -> SmallVec<[Candidate<'a>; 2]> {
         let mut found = SmallVec::new();
-        for (at, _) in visible.match_indices('_').collect::<SmallVec<[_; 8]>>().into_iter().rev() {
+        for (at, _) in visible.rmatch_indices('_') {
             let (prefix, rest) = visible.split_at(at);
             let Some(section) = self.by_prefix.get(prefix) else { continue };
             if let Some(candidate) = self.candidate(*section, kind, rest.get(1..).unwrap_or_default()) {

@@ -40,6 +40,18 @@ pub(super) struct Candidates {
     pub(super) dns: bool,
 }
 
+// === impl Candidates ===
+
+impl Candidates {
+    /// Those to which an idle connection will do.
+    fn acceptable(&self) -> &[SocketAddr] {
+        match self.addresses.as_slice() {
+            [first, ..] if self.ordered => std::slice::from_ref(first),
+            all => all,
+        }
+    }
+}
+
 /// The addresses for a request of `session`, without asking DNS.
 pub(super) fn candidates(
     server: &Server,
@@ -68,7 +80,7 @@ pub(super) fn candidates(
     let mut addresses = Addresses::from_slice(endpoints);
     let first = server.live.turn() % addresses.len();
     addresses.rotate_left(first);
-    let addresses = server.live.healthy_first(&addresses);
+    let addresses = server.live.healthy_first(addresses);
     Ok(Candidates { addresses, ordered: true, dns: false })
 }
 
@@ -79,8 +91,7 @@ pub(super) async fn take(
     http: &HttpSide,
     to: &Candidates,
 ) -> Result<(Connection, bool), UpstreamError> {
-    let looked_at = if to.ordered { 1 } else { to.addresses.len() };
-    for address in to.addresses.iter().take(looked_at) {
+    for address in to.acceptable() {
         if let Some(connection) = pool.checkout(&server.live, *address).await {
             return Ok((connection, true));
         }
@@ -132,8 +143,7 @@ enum Found {
 async fn from_another_thread(live: &Live, to: &Candidates) -> Found {
     for idle in live.pools() {
         while let Some(mut connection) = idle.take_any(live.id) {
-            let fits = to.addresses.iter().take(if to.ordered { 1 } else { usize::MAX });
-            if !fits.clone().any(|address| *address == connection.address()) {
+            if !to.acceptable().contains(&connection.address()) {
                 return Found::Closed;
             }
             if !connection.sender.is_closed() && connection.sender.ready().await.is_ok() {
@@ -202,7 +212,7 @@ async fn connect(
 async fn dial(live: &Live, addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), String> {
     let mut last = "no address".to_owned();
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    for address in live.healthy_first(addresses) {
+    for address in live.healthy_first(Addresses::from_slice(addresses)) {
         let now = Instant::now();
         let share = (until.saturating_duration_since(now) / left.max(1)).max(LEAST_PER_ADDRESS);
         left = left.saturating_sub(1);

@@ -263,12 +263,11 @@ impl Live {
     }
 
     /// `addresses` with those that refused lately at the end.
-    pub(super) fn healthy_first(&self, addresses: &[SocketAddr]) -> Addresses {
-        let mut ordered = Addresses::from_slice(addresses);
+    pub(super) fn healthy_first(&self, mut addresses: Addresses) -> Addresses {
         let now = Instant::now();
         let shunned = lock(&self.shunned);
-        ordered.sort_by_key(|address| shunned.iter().any(|(bad, until)| bad == address && now < *until));
-        ordered
+        addresses.sort_by_key(|address| shunned.iter().any(|(bad, until)| bad == address && now < *until));
+        addresses
     }
 
     pub(super) fn learn_address(&self, address: SocketAddr, answered: bool) {

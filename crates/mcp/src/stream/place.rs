@@ -40,8 +40,6 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) place: Place,
-    /// Keys so far.
-    pub(super) members: u32,
     /// Whether the object's `type` is the wanted one, once it is known.
     pub(super) link: Option<bool>,
     // Members met whose repetition would leave open which one counts.
@@ -102,7 +100,7 @@ impl PartialEq for Place {
 
 impl Frame {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, members: 0, link: None, once: 0 }
+        Self { place, link: None, once: 0 }
     }
 
     /// What the elements of this array are.

@@ -77,21 +77,20 @@ pub(crate) async fn start(
         Scope::Handshake => return Err(Fault::internal("A call during the handshake")),
     };
     let metrics = route.backend_metrics.get(*section).ok_or_else(|| Fault::internal("The route changed"))?;
-    let mut record = exchange.record.take().ok_or_else(|| Fault::internal("A request without a record"))?;
-    record.set_backend(metrics);
-    name(worker, route, &mut record, target, subject);
-    let context = record.context_to_splice();
-    let headers = match check_and_make_headers(worker, route, picked, target) {
-        Ok(headers) => headers,
-        Err(fault) => {
-            exchange.record = Some(record);
-            return Err(fault);
-        }
-    };
+    exchange.note(|record| {
+        record.set_backend(metrics);
+        name(worker, route, record, target, subject);
+    });
+    let context = exchange.record.as_mut().and_then(Record::context_to_splice);
+    let headers = check_and_make_headers(worker, route, picked, target)?;
     let (idle, most) = patience(route, picked, message, &server);
+    let id = message.id().ok_or_else(|| Fault::internal("A request without an id"))?;
+    let body = rewrite::request(message, subject, session.is_some(), context.as_ref().map(|context| &context[..]))?;
+    // Last: until here a fault is noted in it.
+    let record = exchange.record.take().ok_or_else(|| Fault::internal("A request without a record"))?;
     let call = Call {
-        id: message.id().ok_or_else(|| Fault::internal("A request without an id"))?,
-        body: rewrite::request(message, subject, session.is_some(), context.as_ref().map(|context| &context[..]))?,
+        id,
+        body,
         method: message.method,
         number: worker.asks.number(),
         deadline: Instant::now() + most,

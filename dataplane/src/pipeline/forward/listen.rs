@@ -6,6 +6,7 @@
 mod upstream_listen;
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -133,11 +134,12 @@ impl Listening {
             self.pass_on(heard).await;
         }
         let ends = Instant::now() + jittered(shared.limits.stream_age);
+        let mut draining = pin!(shared.drain.begun());
         while !self.client.is_gone() {
             tokio::select! {
                 biased;
                 () = self.client.closed() => return,
-                () = shared.drain.begun() => break,
+                () = &mut draining => break,
                 Some(heard) = hears.recv() => self.pass_on(heard).await,
                 kinds = next_change(&mut changes) => self.announce(kinds).await,
                 () = tokio::time::sleep(shared.limits.stream_keepalive) => self.client.comment(self.patience()).await,

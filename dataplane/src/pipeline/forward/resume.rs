@@ -1,5 +1,6 @@
 //! A GET with the id of a call stream's event: the backend that gave the id replays, and the client hears the rest.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -85,11 +86,12 @@ async fn run(mut outlet: Outlet, server: Arc<Server>, session: UpstreamSession, 
         },
     };
     let ends = Instant::now() + limits.stream_age;
+    let mut draining = pin!(worker.shared.drain.begun());
     while !outlet.client.is_gone() {
         tokio::select! {
             biased;
             () = outlet.client.closed() => break,
-            () = worker.shared.drain.begun() => break,
+            () = &mut draining => break,
             incoming = stream.next() => match incoming {
                 Some(Ok(incoming)) => outlet.relay(resume.section, incoming).await,
                 Some(Err(_)) | None => break,

@@ -5,6 +5,7 @@
 //! over, at its greatest age, or when the gateway drains.
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -107,11 +108,12 @@ impl Held {
         let shared = Arc::clone(&self.outlet.worker.shared);
         let patience = self.outlet.patience();
         let ends = Instant::now() + jittered(shared.limits.stream_age);
+        let mut draining = pin!(shared.drain.begun());
         while !self.outlet.client.is_gone() {
             tokio::select! {
                 biased;
                 () = self.outlet.client.closed() => break,
-                () = shared.drain.begun() => break,
+                () = &mut draining => break,
                 notice = notices.recv() => match notice {
                     Some(Notice::Bound(backend)) => self.listen_to(backend),
                     Some(Notice::End) | None => break,
