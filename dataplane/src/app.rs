@@ -129,7 +129,7 @@ impl Gateway {
                 mail::serve(worker, mail, tls).await;
             })?);
         }
-        let gateway = Self {
+        let mut gateway = Self {
             shared: Arc::clone(&shared),
             local,
             admin,
@@ -146,8 +146,8 @@ impl Gateway {
                 tracing::error!(%error, "the listener failed");
             }
         };
-        let accept = thread("ringway-accept", accept)?;
-        Ok(Self { threads: gateway.threads.into_iter().chain([accept]).collect(), ..gateway })
+        gateway.threads.push(thread("ringway-accept", accept)?);
+        Ok(gateway)
     }
 
     /// Where clients connect.
@@ -222,10 +222,14 @@ impl Gateway {
 }
 
 fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    listen::bind(address).map_err(|error| match error.kind() {
+    listen::bind(address).map_err(cannot_listen(address))
+}
+
+fn cannot_listen(address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
         _ => StartError::Listen { address, error },
-    })
+    }
 }
 
 fn shared(
@@ -271,10 +275,7 @@ fn start_admin(
     health: &Arc<Health>,
 ) -> Result<(SocketAddr, admin::Handle), StartError> {
     let state = admin::State { telemetry: Arc::clone(&shared.telemetry), health: Arc::clone(health) };
-    admin::start(address, Arc::new(state)).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
-        _ => StartError::Listen { address, error },
-    })
+    admin::start(address, Arc::new(state)).map_err(cannot_listen(address))
 }
 
 /// A thread with a runtime of its own, for one future.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-/// Limits of this process. The field names, with a dot for the first underscore, are the labels of `ringway_limit_total`.
+/// Limits of this process. Their settings are named in `app::named`, the labels of `ringway_limit_total` in
+/// `telemetry::labels::Limit`.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// All header fields of a request, names and values (431).
@@ -40,7 +41,8 @@ pub struct Limits {
     pub write_stall: Duration,
     /// A client's stream is ended after this long; the client opens another.
     pub stream_age: Duration,
-    /// Wait for a backend in `initialize`, `server/discover`, or a list.
+    /// Wait for a backend in `server/discover`, `logging/setLevel`, the acknowledgement of `subscriptions/listen`, and for
+    /// a notification or answer to be taken.
     pub backend_wait: Duration,
     /// What one JSON-RPC message of a client may hold.
     pub message: ringway_mcp::scan::Limits,

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use ringway_snapshot::{BackendKey, Snapshot};
 
 use crate::fault::Fault;
-use crate::state::route::CompiledRoute;
+use crate::state::route::{CompiledRoute, Section};
 use crate::telemetry::metrics::{BackendMetrics, Metrics, RouteMetrics};
 use crate::upstream::Server;
 use origins::Origins;
@@ -44,8 +44,21 @@ impl LiveRoute {
     }
 
     pub(crate) fn server(&self, section: usize) -> Result<&Arc<Server>, Fault> {
-        self.bound.servers.get(section).ok_or_else(|| Fault::internal("The route changed"))
+        self.bound.servers.get(section).ok_or_else(changed)
     }
+
+    pub(crate) fn section(&self, section: usize) -> Result<&Section, Fault> {
+        self.rules().sections.get(section).ok_or_else(changed)
+    }
+
+    pub(crate) fn backend_metrics(&self, section: usize) -> Result<&Arc<BackendMetrics>, Fault> {
+        self.backend_metrics.get(section).ok_or_else(changed)
+    }
+}
+
+/// Cannot be: a request keeps the route that its section was found on.
+fn changed() -> Fault {
+    Fault::internal("The route changed")
 }
 
 // === impl RouteTable ===

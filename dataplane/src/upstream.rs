@@ -41,8 +41,10 @@ pub use handshake::{
 pub use large::{JsonBody, LARGE_JSON};
 pub use live::LiveRoute;
 pub use pool::Pool;
+pub(crate) use pool::jittered;
 pub use server::{Levels, Server};
 pub use stdio::Process;
+use stream::Pace;
 pub use stream::{Incoming, MessageStream};
 
 use server::Side;
@@ -131,6 +133,10 @@ impl Outgoing<'_> {
     fn is_standing(&self) -> bool {
         self.idle == Self::NO_IDLE
     }
+
+    fn pace(&self) -> Pace {
+        Pace { idle: Some(self.idle), deadline: Some(self.deadline) }
+    }
 }
 
 // === impl Head ===
@@ -173,13 +179,10 @@ pub async fn send_call(pool: &Pool, server: &Arc<Server>, out: Outgoing<'_>) -> 
 /// # Errors
 /// [`UpstreamError::NoStream405`], [`UpstreamError::Conflict409`], [`UpstreamError::SessionLost`], and as [`send`].
 pub async fn open_stream(
-    pool: &Pool,
     server: &Arc<Server>,
     session: &UpstreamSession,
     last_event_id: Option<&[u8]>,
 ) -> Result<MessageStream, UpstreamError> {
-    // HTTP streams have connections of their own; the pool is part of the signature for a transport that shares them.
-    let _ = pool;
     match &server.live.side {
         Side::Http(side) => http::open_stream(server, side, session, last_event_id).await,
         Side::Stdio(_) => stdio::open_stream(server, session),

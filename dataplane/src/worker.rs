@@ -24,12 +24,12 @@ use crate::peer::{Address, Mailboxes};
 use crate::routes::RouteTable;
 use crate::session::SessionKey;
 use crate::session::asks::Asks;
-use crate::session::bind::SharedFault;
+use crate::session::bind::{Binder, SharedFault};
 use crate::session::owner::{Freed, Owner};
 use crate::session::tombstones::Journal;
 use crate::telemetry::Telemetry;
 use crate::telemetry::labels::{Limit, TaskName};
-use crate::upstream::{self, Pool, UpstreamSession};
+use crate::upstream::{self, Pool, Server, UpstreamSession};
 
 /// The mutable facts of all sessions.
 pub(crate) type Records = Owner<UpstreamSession, Arc<BackendList>, SharedFault>;
@@ -129,6 +129,11 @@ impl Shared {
 // === impl Worker ===
 
 impl Worker {
+    /// Binds sessions to `server`.
+    pub(crate) fn binder<'a>(&'a self, server: &'a Arc<Server>) -> Binder<'a, Arc<BackendList>> {
+        Binder { owner: &self.shared.owner, pool: &self.pool, server }
+    }
+
     pub(crate) fn new(id: u16, shared: Arc<Shared>) -> Self {
         Self {
             id,

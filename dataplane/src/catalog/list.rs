@@ -1,6 +1,6 @@
 //! One backend's list as its server sent it: own names, raw items, a hash; and the reader that makes it of pages.
 //!
-//! Pure. Renames and hides nothing (`item` does), asks nobody (`read` does). A list is immutable once made and shared.
+//! Pure. Renames and hides nothing (`item` does), asks nobody (`link` does). A list is immutable once made and shared.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use ringway_seal as seal;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::limits::Limits;
-use crate::telemetry::labels::Limit;
+use crate::telemetry::labels::{Limit, closed_set};
 
 /// The four lists of MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,35 +62,36 @@ pub struct Dropped {
     pub why: DropReason,
 }
 
-/// Why an item or the rest of a list is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DropReason {
-    /// No object, or without its name.
-    Shape,
-    /// A key that counts stands twice in the item: receivers would disagree about it.
-    DuplicateKey,
-    /// The same name twice from one server: the first counts.
-    DuplicateName,
-    /// Longer than a call may name it.
-    NameTooLong,
-    /// The visible name is not `[A-Za-z0-9_.-]{1,128}`.
-    NameCharacters,
-    /// Another item is renamed to this one's name.
-    Shadowed,
-    /// Limit `tool.description`.
-    Description,
-    /// Limit `tool.schema`.
-    Schema,
-    /// A broken `x-mcp-header` annotation.
-    HeaderAnnotation,
-    /// Limit `list.items`: the rest is left out.
-    Items,
-    /// Limit `list.bytes`: the rest is left out.
-    Bytes,
-    /// Limit `list.pages`: the rest is left out.
-    Pages,
-    /// The server gave a cursor a second time: the rest is left out.
-    CursorLoop,
+closed_set! {
+    /// Why an item or the rest of a list is missing; for log and status.
+    pub enum DropReason {
+        /// No object, or without its name.
+        Shape = "shape",
+        /// A key that counts stands twice in the item: receivers would disagree about it.
+        DuplicateKey = "duplicate_key",
+        /// The same name twice from one server: the first counts.
+        DuplicateName = "duplicate_name",
+        /// Longer than a call may name it.
+        NameTooLong = "name_too_long",
+        /// The visible name is not `[A-Za-z0-9_.-]{1,128}`.
+        NameCharacters = "name_characters",
+        /// Another item is renamed to this one's name.
+        Shadowed = "shadowed",
+        /// Limit `tool.description`.
+        Description = "description",
+        /// Limit `tool.schema`.
+        Schema = "schema",
+        /// A broken `x-mcp-header` annotation.
+        HeaderAnnotation = "header_annotation",
+        /// Limit `list.items`: the rest is left out.
+        Items = "items",
+        /// Limit `list.bytes`: the rest is left out.
+        Bytes = "bytes",
+        /// Limit `list.pages`: the rest is left out.
+        Pages = "pages",
+        /// The server gave a cursor a second time: the rest is left out.
+        CursorLoop = "cursor_loop",
+    }
 }
 
 /// A page that cannot be used.
@@ -268,26 +269,6 @@ impl ListKind {
 // === impl DropReason ===
 
 impl DropReason {
-    /// For log and status.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Shape => "shape",
-            Self::DuplicateKey => "duplicate_key",
-            Self::DuplicateName => "duplicate_name",
-            Self::NameTooLong => "name_too_long",
-            Self::NameCharacters => "name_characters",
-            Self::Shadowed => "shadowed",
-            Self::Description => "description",
-            Self::Schema => "schema",
-            Self::HeaderAnnotation => "header_annotation",
-            Self::Items => "items",
-            Self::Bytes => "bytes",
-            Self::Pages => "pages",
-            Self::CursorLoop => "cursor_loop",
-        }
-    }
-
     /// The label of `ringway_limit_total`, where a limit is the reason.
     #[must_use]
     pub const fn limit(self) -> Option<Limit> {

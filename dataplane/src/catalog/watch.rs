@@ -146,7 +146,7 @@ impl Watch {
 
     async fn get(&self) -> End {
         let Some(session) = &self.link.session else { return End::Never };
-        match open_stream(&self.pool, &self.link.server, session, None).await {
+        match open_stream(&self.link.server, session, None).await {
             Ok(stream) => {
                 self.signal.opened(self.announced);
                 self.follow(stream).await

@@ -154,7 +154,8 @@ async fn by_uri(
     }
 }
 
-fn invalid(what: &str) -> Fault {
+/// A parameter that is not there.
+pub(super) fn invalid(what: &str) -> Fault {
     Fault::client(Reason::Params, format!("Invalid params: {what} is required"))
 }
 

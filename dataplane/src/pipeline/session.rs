@@ -15,7 +15,6 @@ use super::route::LiveRoute;
 use crate::clock;
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
-use crate::session::bind::Binder;
 use crate::session::owner::{Facts, Touch};
 use crate::session::{Session, SessionKey};
 use crate::telemetry::labels::SessionEvent;
@@ -109,7 +108,7 @@ fn open(
     };
     if touch(worker, route, session.key(), session.token.expires_at)? == Use::First {
         for server in route.bound.servers.iter().filter(|_| !session.token.bindings.is_empty()) {
-            Binder { owner: &worker.shared.owner, pool: &worker.pool, server }.adopt_sealed(&session);
+            worker.binder(server).adopt_sealed(&session);
         }
     }
     Ok(session)

@@ -60,12 +60,6 @@ impl From<Vec<u8>> for Chunks {
     }
 }
 
-impl From<SmallVec<[Bytes; 4]>> for Chunks {
-    fn from(pieces: SmallVec<[Bytes; 4]>) -> Self {
-        Self { pieces, next: 0 }
-    }
-}
-
 // === impl ReplyBody ===
 
 impl Body for ReplyBody {

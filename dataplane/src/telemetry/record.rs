@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringway_mcp::Revision;
+use ringway_mcp::{Revision, error};
 use smallvec::SmallVec;
 
 use super::Telemetry;
@@ -315,11 +315,19 @@ fn without_secrets(uri: &str) -> Cow<'_, str> {
 }
 
 /// The caller's faults as the semantic conventions list them for the server side; all other codes are the server's.
+pub(super) const fn is_callers_fault(code: i64) -> bool {
+    matches!(
+        code,
+        error::PARSE
+            | error::INVALID_REQUEST
+            | error::METHOD_NOT_FOUND
+            | error::INVALID_PARAMS
+            | error::RESOURCE_NOT_FOUND
+    )
+}
+
 fn outcome_of_code(code: i64) -> Outcome {
-    match code {
-        -32700 | -32600 | -32601 | -32602 | -32002 => Outcome::ClientError,
-        _ => Outcome::UpstreamError,
-    }
+    if is_callers_fault(code) { Outcome::ClientError } else { Outcome::UpstreamError }
 }
 
 fn outcome_of_fault(fault: &Fault) -> Outcome {

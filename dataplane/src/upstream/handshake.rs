@@ -249,11 +249,7 @@ fn of_refusal(server: &Server, refusal: Refusal) -> Result<Discovered, UpstreamE
 
 /// A refused `initialize`: is the server modern only?
 fn no_session(server: &Server, refusal: Refusal) -> UpstreamError {
-    let code = refusal.message.as_ref().and_then(error_code);
-    let modern_refusal = matches!(
-        code,
-        Some(error::UNSUPPORTED_PROTOCOL_VERSION | error::HEADER_MISMATCH | error::MISSING_CLIENT_CAPABILITY)
-    );
+    let modern_refusal = refusal.message.as_ref().is_some_and(has_modern_code);
     // Other codes (-32601, -32602) are as good as the knowledge that the server is modern.
     let known_modern = server.era().modern == Knowledge::Known
         && (refusal.status == 200 || matches!(refusal.status, 400 | 404 | 405 | 406 | 422));
@@ -269,16 +265,19 @@ fn error_code(error: &Bytes) -> Option<i64> {
     value::find(error, whole, "code").and_then(|code| value::as_i64(error, code))
 }
 
-/// -32020, -32021 or -32022 with a modern revision under `data.supported`.
+/// -32020, -32021 or -32022: only a modern server says so.
+fn has_modern_code(error: &Bytes) -> bool {
+    matches!(
+        error_code(error),
+        Some(error::UNSUPPORTED_PROTOCOL_VERSION | error::HEADER_MISMATCH | error::MISSING_CLIENT_CAPABILITY)
+    )
+}
+
+/// A modern server's code with a modern revision under `data.supported`.
 fn names_modern(refusal: &Refusal) -> bool {
     let Some(error) = &refusal.message else { return false };
-    let code = error_code(error);
-    let modern_code = matches!(
-        code,
-        Some(error::UNSUPPORTED_PROTOCOL_VERSION | error::HEADER_MISMATCH | error::MISSING_CLIENT_CAPABILITY)
-    );
     let supported = value::pointer(error, all(error), &["data", "supported"]);
-    modern_code && supported.is_some_and(|span| revisions(error, span).iter().any(|r| r.is_modern()))
+    has_modern_code(error) && supported.is_some_and(|span| revisions(error, span).iter().any(|r| r.is_modern()))
 }
 
 fn revisions(body: &Bytes, array: Span) -> Vec<Revision> {

@@ -92,16 +92,10 @@ pub(super) async fn send_call(
 type Begun = Result<(Reply, Pace, Counted), Refusal>;
 
 async fn begin(pool: &Pool, server: &Arc<Server>, http: &HttpSide, out: &Outgoing<'_>) -> Result<Begun, UpstreamError> {
-    let limits = &server.backend.limits;
-    let count = if out.is_standing() {
-        server.live.count(Level::Streams, usize::MAX)
-    } else {
-        server.live.count(Level::InFlight, limits.max_concurrent_requests)
-    };
-    let count = count.ok_or(UpstreamError::Busy("maxConcurrentRequests"))?;
+    let count = server.admit(out)?;
     let ask = Ask { method: Method::POST, accept: BOTH, out, last_event_id: None };
     let reply = exchange(pool, server, http, &ask).await?;
-    let pace = Pace { idle: Some(out.idle), deadline: Some(out.deadline) };
+    let pace = out.pace();
     if !reply.response.status().is_success() {
         let in_session = out.session.is_some_and(|s| s.id.is_some());
         return Ok(Err(read_refusal(server, reply, in_session).await));
@@ -229,8 +223,7 @@ async fn exchange(pool: &Pool, server: &Arc<Server>, http: &HttpSide, ask: &Ask<
     };
     let mut again = true;
     loop {
-        let pace = Pace { idle: Some(ask.out.idle), deadline: Some(ask.out.deadline) };
-        let sent = pace.limit(connection.sender.try_send_request(ask.request(http)?)).await;
+        let sent = ask.out.pace().limit(connection.sender.try_send_request(ask.request(http)?)).await;
         let Some(sent) = sent else {
             return Err(UpstreamError::Timeout { executed: Executed::Unknown });
         };

@@ -15,6 +15,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
 use super::server::{Live, lock};
+use crate::telemetry::trace::new_id;
 
 /// An unused connection is closed after this long: shorter than what servers and load balancers commonly wait.
 const IDLE: Duration = Duration::from_secs(60);
@@ -187,10 +188,8 @@ impl Connection {
     }
 }
 
-/// ±10 %, so that connections opened together do not end together.
-fn jittered(span: Duration) -> Duration {
-    static TICK: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let hash = xxhash_rust::xxh3::xxh3_64(&TICK.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-    let percent = u32::try_from(hash % 21).unwrap_or(10);
+/// ±10 %, so that what began together, here or in another process, does not end together.
+pub(crate) fn jittered(span: Duration) -> Duration {
+    let percent = u32::try_from(new_id() % 21).unwrap_or(10);
     span / 100 * (90 + percent)
 }

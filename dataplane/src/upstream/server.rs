@@ -15,7 +15,9 @@ use ringway_snapshot::{Backend, BackendTls, Credentials, HttpTarget, Scheme, Tar
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use super::Outgoing;
 use super::era::{Era, EraMemory, Knowledge};
+use super::error::UpstreamError;
 use super::pool::Idle;
 use super::resolve::{Addresses, Resolver};
 use super::stdio::StdioSide;
@@ -181,6 +183,19 @@ impl Server {
             Target::Http(target) => Some(target),
             Target::Stdio(_) => None,
         }
+    }
+
+    /// Counts `out` for as long as it is under way: a standing stream among the streams, all else among the calls.
+    ///
+    /// # Errors
+    /// The backend has as many calls as it may.
+    pub(super) fn admit(&self, out: &Outgoing<'_>) -> Result<Counted, UpstreamError> {
+        let (level, limit) = if out.is_standing() {
+            (Level::Streams, usize::MAX)
+        } else {
+            (Level::InFlight, self.backend.limits.max_concurrent_requests)
+        };
+        self.live.count(level, limit).ok_or(UpstreamError::Busy("maxConcurrentRequests"))
     }
 }
 

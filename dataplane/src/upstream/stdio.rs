@@ -118,18 +118,13 @@ pub(super) fn keep_warm(server: &Server, side: &StdioSide) {
 }
 
 pub(super) async fn send(server: &Arc<Server>, side: &StdioSide, out: Outgoing<'_>) -> Result<Answer, UpstreamError> {
-    let count = if out.is_standing() {
-        server.live.count(Level::Streams, usize::MAX)
-    } else {
-        server.live.count(Level::InFlight, server.backend.limits.max_concurrent_requests)
-    };
-    let count = count.ok_or(UpstreamError::Busy("maxConcurrentRequests"))?;
+    let count = server.admit(&out)?;
     let envelope = scan(&out.body, &WIDE).map_err(|e| UpstreamError::Protocol(format!("own message: {e}")))?;
     let process = match out.session.and_then(|session| session.process.clone()) {
         Some(process) => process,
         None => side.shared(server)?,
     };
-    let pace = Pace { idle: Some(out.idle), deadline: Some(out.deadline) };
+    let pace = out.pace();
     let outbound = lock(&process.wire().table).outbound(&out.body, &envelope);
     match outbound.map_err(|_| UpstreamError::SessionLost)? {
         Outbound::Moot => Ok(Answer::Accepted),

@@ -64,7 +64,7 @@ fn futures_may_move_between_threads_and_stay_small() {
         UpstreamSession { id: None, endpoint: None, revision: ringway_mcp::Revision::V2025_11_25, process: None };
     let size = size_of_val(&sendable(call(&pool, &server)));
     assert!(size < 4096, "{size}");
-    drop(sendable(super::open_stream(&pool, &server, &session, None)));
+    drop(sendable(super::open_stream(&server, &session, None)));
     drop(sendable(super::end_session(&pool, &server, &session)));
     drop(sendable(super::initialize(&pool, &server, &super::Hello::Raw(Bytes::new()))));
     drop(sendable(super::discover(&pool, &server, ringway_mcp::capability::ClientCapabilities::NONE)));

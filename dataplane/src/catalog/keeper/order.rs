@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::work::{Waiter, Wants};
+use super::work::Waiter;
 use super::{Keeper, WorkKey};
 use crate::catalog::OwnList;
 use crate::catalog::entry::Entry;
@@ -48,6 +48,27 @@ pub(crate) enum Ask {
     },
 }
 
+// === impl Ask ===
+
+impl Ask {
+    /// The list that must be settled; `None`: all of them.
+    pub(super) fn kind(&self) -> Option<ListKind> {
+        match self {
+            Self::List { kind, .. } => Some(*kind),
+            Self::Walk { .. } => Some(ListKind::Resources),
+            Self::Hello { .. } => None,
+        }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        match self {
+            Self::List { reply, .. } => reply.is_closed(),
+            Self::Hello { reply } => reply.is_closed(),
+            Self::Walk { reply, .. } => reply.is_closed(),
+        }
+    }
+}
+
 // === impl Keeper ===
 
 impl Keeper {
@@ -69,12 +90,7 @@ impl Keeper {
                 // A route that is gone answers nobody: the asker sees its channel closed.
                 let Some(key) = self.adopt(&view) else { return };
                 let Some(work) = self.works.get_mut(&key) else { return };
-                let wants = match ask {
-                    Ask::List { kind, own, reply } => Wants::List { kind, own, reply },
-                    Ask::Hello { reply } => Wants::Hello(reply),
-                    Ask::Walk { aim, reply } => Wants::Walk { aim, reply },
-                };
-                work.waiters.push(Waiter { wants, until });
+                work.waiters.push(Waiter { ask, until });
             }
         }
     }
@@ -84,15 +100,15 @@ impl Keeper {
         let Some(live) = self.routes.get(&key.0) else { return };
         let stops = live.compiled.sections.iter().zip(self.entries_of(key)).map(|(section, entry)| {
             let state = entry.map(|entry| entry.desk.state());
-            let up = state.as_ref().is_some_and(|state| state.presence == Presence::Up);
-            let linked = state.as_ref().is_some_and(|state| state.link.is_some());
             let facts = state.as_ref().and_then(|state| state.facts.as_ref());
             let has = facts.is_none_or(|facts| facts.has(ListKind::Resources));
+            let up = state.as_ref().filter(|state| has && state.presence == Presence::Up);
+            let link = up.and_then(|state| state.link.clone());
             Stop {
                 section: section.index,
                 key: section.spec.key,
-                link: state.as_ref().and_then(|state| state.link.clone()).filter(|_| up && has),
-                missing: has && !(up && linked),
+                missing: has && link.is_none(),
+                link,
                 entry: entry.map(Entry::weak),
             }
         });

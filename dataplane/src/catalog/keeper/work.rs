@@ -3,21 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ringway_snapshot::BackendKey;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::order::Ask;
 use super::{Keeper, WorkKey};
 use crate::catalog::changes::KindSet;
 use crate::catalog::entry::{Entry, ListState};
 use crate::catalog::facts::{Hello, Presence, SectionHello};
 use crate::catalog::list::{BackendList, ListKind};
 use crate::catalog::merge::{Merged, Source, Terms};
+use crate::catalog::seal_after;
 use crate::catalog::view::View;
-use crate::catalog::walk::Aim;
-use crate::catalog::{OwnList, seal_after};
-use crate::fault::Fault;
 use crate::telemetry::labels::{Limit, MissReason};
 use crate::telemetry::metrics::Operation;
 use crate::upstream::LiveRoute;
@@ -46,15 +43,8 @@ pub(super) struct Work {
 /// Somebody who waits until a view is settled, or for so long.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    pub wants: Wants,
+    pub ask: Ask,
     pub until: Instant,
-}
-
-#[derive(Debug)]
-pub(super) enum Wants {
-    List { kind: ListKind, own: Vec<OwnList>, reply: oneshot::Sender<Arc<Merged>> },
-    Hello(oneshot::Sender<Arc<Hello>>),
-    Walk { aim: Aim, reply: oneshot::Sender<Result<Bytes, Fault>> },
 }
 
 /// The sources of a merged list, to see whether merging again would give the same.
@@ -112,13 +102,13 @@ impl Work {
     }
 
     /// Takes out the waiters whose time has come.
-    fn take_ready(&mut self, settled: KindSet, met: bool, now: Instant) -> Vec<Wants> {
+    fn take_ready(&mut self, settled: KindSet, met: bool, now: Instant) -> Vec<Ask> {
         let mut ready = Vec::new();
         for waiter in std::mem::take(&mut self.waiters) {
-            let due = waiter.wants.kind().map_or(met, |kind| settled.contains(kind)) || now >= waiter.until;
-            match (waiter.wants.is_given_up(), due) {
+            let due = waiter.ask.kind().map_or(met, |kind| settled.contains(kind)) || now >= waiter.until;
+            match (waiter.ask.is_given_up(), due) {
                 (true, _) => {}
-                (false, true) => ready.push(waiter.wants),
+                (false, true) => ready.push(waiter.ask),
                 (false, false) => self.waiters.push(waiter),
             }
         }
@@ -127,26 +117,6 @@ impl Work {
 
     fn is_merged(&self, kind: ListKind) -> bool {
         self.made.get(kind.slot()).is_some_and(Option::is_some)
-    }
-}
-
-// === impl Wants ===
-
-impl Wants {
-    fn kind(&self) -> Option<ListKind> {
-        match self {
-            Self::List { kind, .. } => Some(*kind),
-            Self::Walk { .. } => Some(ListKind::Resources),
-            Self::Hello(_) => None,
-        }
-    }
-
-    fn is_given_up(&self) -> bool {
-        match self {
-            Self::List { reply, .. } => reply.is_closed(),
-            Self::Hello(reply) => reply.is_closed(),
-            Self::Walk { reply, .. } => reply.is_closed(),
-        }
     }
 }
 
@@ -164,7 +134,7 @@ impl Keeper {
                 settled = settled.with(ListKind::Resources);
             }
             let ready = work.take_ready(settled, met, now);
-            let asked: KindSet = ready.iter().filter_map(Wants::kind).collect();
+            let asked: KindSet = ready.iter().filter_map(Ask::kind).collect();
             if work.dirty {
                 self.publish_hello(key, &work);
                 self.note_freshness(key, &work);
@@ -176,8 +146,8 @@ impl Keeper {
                 self.merge_all(key, &mut work, settled.union(asked));
             }
             let answers = !ready.is_empty();
-            for wants in ready {
-                self.answer(key, &mut work, wants);
+            for ask in ready {
+                self.answer(key, &mut work, ask);
             }
             self.works.insert(key.clone(), work);
             if merges || answers {
@@ -228,10 +198,10 @@ impl Keeper {
         work.view.goes_stale(stale.map(|at| self.shared.board.at(at)));
     }
 
-    fn answer(&self, key: &WorkKey, work: &mut Work, wants: Wants) {
+    fn answer(&self, key: &WorkKey, work: &mut Work, ask: Ask) {
         // Nobody may be left to hear it.
-        match wants {
-            Wants::List { kind, own, reply } if own.is_empty() => {
+        match ask {
+            Ask::List { kind, own, reply } if own.is_empty() => {
                 if !work.is_merged(kind) {
                     self.merge(key, work, kind);
                 }
@@ -239,7 +209,7 @@ impl Keeper {
                     let _ = reply.send(merged);
                 }
             }
-            Wants::List { kind, own, reply } => {
+            Ask::List { kind, own, reply } => {
                 let Some(live) = self.routes.get(&key.0) else { return };
                 let mut sources = self.sources(key, kind);
                 for (section, source) in live.compiled.sections.iter().zip(&mut sources) {
@@ -251,11 +221,11 @@ impl Keeper {
                 let previous = work.view.merged(kind);
                 let _ = reply.send(Arc::new(self.merged(key, live, kind, &sources, previous.as_deref())));
             }
-            Wants::Hello(reply) => {
+            Ask::Hello { reply } => {
                 self.publish_hello(key, work);
                 let _ = reply.send(work.view.hello());
             }
-            Wants::Walk { aim, reply } => self.walk(key, aim, reply),
+            Ask::Walk { aim, reply } => self.walk(key, aim, reply),
         }
     }
 

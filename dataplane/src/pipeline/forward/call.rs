@@ -76,7 +76,7 @@ pub(crate) async fn start(
         Scope::Modern(_) => None,
         Scope::Handshake => return Err(Fault::internal("A call during the handshake")),
     };
-    let metrics = route.backend_metrics.get(*section).ok_or_else(|| Fault::internal("The route changed"))?;
+    let metrics = route.backend_metrics(*section)?;
     exchange.note(|record| {
         record.set_backend(metrics);
         name(worker, route, record, target, subject);

@@ -9,7 +9,6 @@ use crate::fault::Fault;
 use crate::peer::Message as Mail;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::session::bind::Binder;
 use crate::telemetry::labels::TaskName;
 use crate::upstream::{self, Server, UpstreamSession};
 use crate::worker::Worker;
@@ -23,7 +22,7 @@ pub(crate) async fn session(worker: &Arc<Worker>, route: &Arc<LiveRoute>, sessio
         .servers
         .iter()
         .filter_map(|server| {
-            let binder = Binder { owner: &shared.owner, pool: &worker.pool, server };
+            let binder = worker.binder(server);
             binder.known(session).map(|bound| (Arc::clone(server), bound.upstream))
         })
         .collect();

@@ -16,6 +16,7 @@ use ringway_seal::{Binding, Bound, Label, SessionToken};
 
 use super::super::authorize::Permit;
 use super::super::exchange::Exchange;
+use super::super::pick;
 use super::super::route::LiveRoute;
 use super::super::session;
 use super::capabilities::Union;
@@ -40,9 +41,12 @@ pub(crate) async fn open(
     exchange: &mut Exchange,
 ) -> Result<Reply, Fault> {
     let message = &permit.message;
-    let params = message.envelope.params.as_ref().filter(|p| p.is_object).ok_or_else(|| invalid("params"))?;
-    let asked =
-        params.protocol_version.ok_or_else(|| invalid("params.protocolVersion"))?.text(&message.body).into_owned();
+    let params = message.envelope.params.as_ref().filter(|p| p.is_object).ok_or_else(|| pick::invalid("params"))?;
+    let asked = params
+        .protocol_version
+        .ok_or_else(|| pick::invalid("params.protocolVersion"))?
+        .text(&message.body)
+        .into_owned();
     let id = message.id().ok_or_else(|| Fault::internal("A request without an id"))?;
     let mut token = token(route, &message.body, params)?;
     session::touch(worker, route, SessionKey(token.key), token.expires_at)?;
@@ -185,8 +189,4 @@ async fn compose(worker: &Worker, route: &LiveRoute, id: &[u8], revision: Revisi
     }
     out.extend_from_slice(b"}}");
     out.into()
-}
-
-fn invalid(what: &str) -> Fault {
-    Fault::client(Reason::Params, format!("Invalid params: {what} is required"))
 }

@@ -73,7 +73,7 @@ pub(super) async fn relay(call: &mut Call, client: &mut Client, mut body: JsonBo
 fn splicer(call: &Call) -> Result<ResponseSplicer, Fault> {
     let limits = &call.worker.shared.limits.answer;
     let limits = StreamLimits { depth: limits.depth, number_bytes: limits.number_bytes, ..StreamLimits::default() };
-    let section = call.route.rules().sections.get(call.section).ok_or_else(|| Fault::internal("The route changed"))?;
+    let section = call.route.section(call.section)?;
     let pattern = rewrite::uris_of(call.method).filter(|_| section.uri_prefix.is_some());
     let (route, index) = (std::sync::Arc::clone(&call.route), call.section);
     let map = move |uri: &str| route.rules().sections.get(index).and_then(|section| section.visible_uri(uri));

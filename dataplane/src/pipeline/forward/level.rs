@@ -13,7 +13,6 @@ use super::super::route::LiveRoute;
 use super::super::session::Scope;
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
-use crate::session::bind::Binder;
 use crate::session::owner::LogLevel;
 use crate::upstream::{self, Answer, Outgoing};
 use crate::worker::Worker;
@@ -40,7 +39,7 @@ pub(crate) async fn set(
         .servers
         .iter()
         .filter_map(|server| {
-            let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server };
+            let binder = worker.binder(server);
             binder.known(session).map(|bound| (server, bound.upstream))
         })
         .collect();

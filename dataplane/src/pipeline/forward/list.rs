@@ -16,7 +16,6 @@ use crate::catalog::{BackendList, ListKind, OwnList, read_list};
 use crate::fault::Fault;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::session::bind::Binder;
 use crate::session::owner::OwnList as State;
 use crate::worker::Worker;
 
@@ -83,7 +82,7 @@ async fn read(
 ) -> Option<Arc<BackendList>> {
     let section = route.rules().section_of(backend)?;
     let server = route.bound.servers.get(section.index)?;
-    let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server };
+    let binder = worker.binder(server);
     let bound = binder.known(session)?;
     let limits = worker.shared.catalog.limits();
     match read_list(&worker.pool, server, &bound.upstream, session.capabilities, kind, limits).await {

@@ -23,12 +23,13 @@ use super::super::pick;
 use super::super::route::LiveRoute;
 use super::capabilities::change_notification;
 use super::client::{Client, Patience};
-use super::stream::{StreamPlace, jittered, next_change};
+use super::stream::{StreamPlace, next_change};
 use crate::catalog::{Changes, KindSet, ListKind};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::telemetry::labels::{StreamKind, TaskName};
 use crate::telemetry::record::Record;
+use crate::upstream::jittered;
 use crate::worker::{Task, Worker};
 use upstream_listen::{Heard, Subscription};
 
@@ -100,8 +101,7 @@ impl Filter {
     fn of(permit: &Permit) -> Result<Self, Fault> {
         let body = &permit.message.body;
         let span = permit.message.envelope.params.as_ref().and_then(|p| p.notifications);
-        let span =
-            span.ok_or_else(|| Fault::client(Reason::Params, "Invalid params: params.notifications is required"))?;
+        let span = span.ok_or_else(|| pick::invalid("params.notifications"))?;
         let flag = |key| value::find(body, span, key).and_then(|v| value::as_bool(body, v)).unwrap_or(false);
         let mut lists = Vec::new();
         for (key, kind) in [

@@ -11,7 +11,6 @@ use crate::fault::Fault;
 use crate::peer::Message as Mail;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::session::bind::Binder;
 use crate::worker::Worker;
 
 /// Takes a notification in; always 202.
@@ -45,9 +44,8 @@ async fn cancel(worker: &Worker, session: &Session, message: &Message) {
 }
 
 async fn to_bound(worker: &Arc<Worker>, route: &Arc<LiveRoute>, session: &Session, message: &Message) {
-    let shared = &worker.shared;
     for server in &route.bound.servers {
-        let binder = Binder { owner: &shared.owner, pool: &worker.pool, server };
+        let binder = worker.binder(server);
         if let Some(bound) = binder.known(session) {
             answer::post(worker, server, &bound.upstream, message.body.clone()).await;
         }

@@ -14,7 +14,6 @@ use super::client::{Client, Patience};
 use super::{answer, event_id, relay, rewrite};
 use crate::session::Session;
 use crate::session::asks::Ask;
-use crate::session::bind::Binder;
 use crate::upstream::Incoming;
 use crate::worker::Worker;
 
@@ -97,7 +96,7 @@ impl Outlet {
 
     async fn ask(&mut self, section: usize, data: &Bytes, envelope: &Envelope, event: Option<&[u8]>) {
         let Some(server) = self.route.bound.servers.get(section).cloned() else { return };
-        let binder = Binder { owner: &self.worker.shared.owner, pool: &self.worker.pool, server: &server };
+        let binder = self.worker.binder(&server);
         let (Some(bound), Some(id)) = (binder.known(&self.session), envelope.id) else { return };
         let raw = data.slice(id.span.range());
         if envelope.known_method() == Some(Method::Ping) {

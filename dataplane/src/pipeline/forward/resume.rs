@@ -17,7 +17,6 @@ use super::stream::StreamPlace;
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::session::bind::Binder;
 use crate::telemetry::labels::{StreamKind, TaskName};
 use crate::upstream::{self, Server, UpstreamSession};
 use crate::worker::Worker;
@@ -48,7 +47,7 @@ pub(crate) fn open(
     exchange: &mut Exchange,
 ) -> Result<Reply, Fault> {
     let server = Arc::clone(route.server(resume.section)?);
-    let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server: &server };
+    let binder = worker.binder(&server);
     let bound =
         binder.known(&session).ok_or_else(|| Fault::client(Reason::State, "Nothing can be resumed from this event"))?;
     let place = StreamPlace::take(worker, StreamKind::Post)?;
@@ -74,7 +73,7 @@ pub(crate) fn open(
 async fn run(mut outlet: Outlet, server: Arc<Server>, session: UpstreamSession, resume: Resume) {
     let worker = Arc::clone(&outlet.worker);
     let limits = &worker.shared.limits;
-    let opening = upstream::open_stream(&worker.pool, &server, &session, Some(&resume.own));
+    let opening = upstream::open_stream(&server, &session, Some(&resume.own));
     let mut stream = tokio::select! {
         () = outlet.client.closed() => return,
         opened = opening => match opened {

@@ -32,7 +32,7 @@ impl Side {
     pub(crate) async fn open(worker: &Arc<Worker>, server: &Arc<Server>, session: &UpstreamSession) -> Self {
         let (sender, messages) = mpsc::channel(16);
         let (standing, stands) = tokio::sync::oneshot::channel();
-        let listening = listen(Arc::clone(worker), Arc::clone(server), session.clone(), sender, standing);
+        let listening = listen(Arc::clone(server), session.clone(), sender, standing);
         let task = worker.spawn_owned(TaskName::UpstreamStream, listening);
         // Refused or slow: the call goes out all the same.
         let _late = tokio::time::timeout(HEAD_START, stands).await;
@@ -49,7 +49,6 @@ impl Side {
 }
 
 async fn listen(
-    worker: Arc<Worker>,
     server: Arc<Server>,
     session: UpstreamSession,
     sender: mpsc::Sender<Incoming>,
@@ -57,7 +56,7 @@ async fn listen(
 ) {
     let mut standing = Some(standing);
     loop {
-        match upstream::open_stream(&worker.pool, &server, &session, None).await {
+        match upstream::open_stream(&server, &session, None).await {
             Ok(mut stream) => {
                 if let Some(standing) = standing.take() {
                     let _late = standing.send(());

@@ -28,11 +28,10 @@ use crate::catalog::{Changes, KindSet};
 use crate::fault::{Fault, Reason};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::session::bind::Binder;
 use crate::session::owner::Holder;
 use crate::telemetry::labels::{Limit, StreamKind, TaskName};
 use crate::telemetry::record::Record;
-use crate::upstream::{self, Incoming, Server, UpstreamError};
+use crate::upstream::{self, Incoming, Server, UpstreamError, jittered};
 use crate::worker::{Notice, Task, Worker};
 
 /// Between two tries to open a backend's stream again.
@@ -150,7 +149,7 @@ impl Held {
     }
 
     fn is_bound(&self, server: &Arc<Server>) -> bool {
-        let binder = Binder { owner: &self.outlet.worker.shared.owner, pool: &self.outlet.worker.pool, server };
+        let binder = self.outlet.worker.binder(server);
         binder.known(&self.outlet.session).is_some()
     }
 
@@ -195,9 +194,9 @@ async fn read(
 ) {
     let mut pause = REOPEN;
     loop {
-        let binder = Binder { owner: &worker.shared.owner, pool: &worker.pool, server: &server };
+        let binder = worker.binder(&server);
         let Some(bound) = binder.known(&session) else { return };
-        match upstream::open_stream(&worker.pool, &server, &bound.upstream, None).await {
+        match upstream::open_stream(&server, &bound.upstream, None).await {
             Ok(mut stream) => {
                 while let Some(Ok(incoming)) = stream.next().await {
                     pause = REOPEN;
@@ -213,13 +212,6 @@ async fn read(
         tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(REOPEN_MOST);
     }
-}
-
-/// ±10 %, so that what began together does not end together.
-pub(super) fn jittered(duration: Duration) -> Duration {
-    let tenth = u64::try_from(duration.as_millis() / 10).unwrap_or(u64::MAX).max(1);
-    let step = xxhash_rust::xxh3::xxh3_64(&crate::clock::unix_millis().to_le_bytes()) % (2 * tenth);
-    duration.saturating_sub(Duration::from_millis(tenth)) + Duration::from_millis(step)
 }
 
 // === impl StreamPlace ===

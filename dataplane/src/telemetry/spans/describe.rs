@@ -17,7 +17,7 @@ use super::names;
 use crate::fault::Reason;
 use crate::telemetry::labels::Outcome;
 use crate::telemetry::metrics::Operation;
-use crate::telemetry::record::{Finished, Target, Try};
+use crate::telemetry::record::{Finished, Target, Try, is_callers_fault};
 
 /// One instant on both clocks, to place others by.
 #[derive(Debug, Clone, Copy)]
@@ -149,7 +149,7 @@ fn server_error(finished: &Finished) -> Option<String> {
     match (finished.outcome, finished.rpc_code) {
         (Outcome::Ok | Outcome::InputRequired, _) => None,
         (outcome @ (Outcome::ToolError | Outcome::Timeout | Outcome::Cancelled), _) => Some(outcome.as_str().into()),
-        (Outcome::ClientError, Some(-32700 | -32600 | -32601 | -32602 | -32002)) => None,
+        (Outcome::ClientError, Some(code)) if is_callers_fault(code) => None,
         (_, Some(code)) => Some(code.to_string()),
         (_, None) if finished.http_status >= 400 => Some(finished.http_status.to_string()),
         (outcome, None) => Some(outcome.as_str().into()),

@@ -212,7 +212,7 @@ fn processes_end_with_the_runtime() {
 async fn the_standing_stream_gets_what_concerns_no_call() {
     let (pool, server) = (Pool::new(), server("legacy", 4));
     let session = session(&pool, &server).await;
-    let mut stream = open_stream(&pool, &server, &session, None).await.unwrap();
+    let mut stream = open_stream(&server, &session, None).await.unwrap();
     assert_eq!(text(&pool, &server, &session, "change").await, "changed");
     let Some(Ok(Incoming::Message { data, .. })) = stream.next().await else { panic!("no notification") };
     assert!(data.ends_with(br#""notifications/tools/list_changed"}"#), "{data:?}");

@@ -154,8 +154,8 @@ async fn a_get_stream_is_opened_resumed_and_refused() {
         vec![events(), chunk("data: {}\n\n"), Step::AwaitClose]
     })
     .await;
-    let (pool, server) = (Pool::new(), server_at(fake.address));
-    let mut stream = open_stream(&pool, &server, &session("ok"), Some(b"ev-7")).await.unwrap();
+    let server = server_at(fake.address);
+    let mut stream = open_stream(&server, &session("ok"), Some(b"ev-7")).await.unwrap();
     assert_eq!(next(&mut stream).await, data("{}"));
     let head = fake.seen()[0].head.clone();
     for line in ["accept: text/event-stream", "last-event-id: ev-7", "mcp-protocol-version: 2025-11-25"] {
@@ -165,12 +165,12 @@ async fn a_get_stream_is_opened_resumed_and_refused() {
     drop(stream);
     until("the stream is closed", || fake.closed() >= 1 && server.levels().streams == 0).await;
 
-    assert!(matches!(open_stream(&pool, &server, &session("busy"), None).await, Err(UpstreamError::Conflict409)));
-    assert!(matches!(open_stream(&pool, &server, &session("gone"), None).await, Err(UpstreamError::SessionLost)));
-    assert!(matches!(open_stream(&pool, &server, &session("html"), None).await, Err(UpstreamError::Protocol(_))));
+    assert!(matches!(open_stream(&server, &session("busy"), None).await, Err(UpstreamError::Conflict409)));
+    assert!(matches!(open_stream(&server, &session("gone"), None).await, Err(UpstreamError::SessionLost)));
+    assert!(matches!(open_stream(&server, &session("html"), None).await, Err(UpstreamError::Protocol(_))));
     let seen = fake.seen().len();
     for _ in 0..3 {
-        let refused = open_stream(&pool, &server, &session("none"), None).await;
+        let refused = open_stream(&server, &session("none"), None).await;
         assert!(matches!(refused, Err(UpstreamError::NoStream405)));
     }
     assert_eq!(fake.seen().len(), seen + 1, "405 is remembered");
@@ -179,9 +179,9 @@ async fn a_get_stream_is_opened_resumed_and_refused() {
 #[tokio::test]
 async fn a_get_whose_head_never_comes_can_be_dropped() {
     let fake = Fake::start(|_| vec![Step::AwaitClose]).await;
-    let (pool, server) = (Pool::new(), server_at(fake.address));
+    let server = server_at(fake.address);
     let own = session("s");
-    let mut opening = Box::pin(open_stream(&pool, &server, &own, None));
+    let mut opening = Box::pin(open_stream(&server, &own, None));
     while fake.seen().is_empty() {
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut opening).await.is_err());
     }

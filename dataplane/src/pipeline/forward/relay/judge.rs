@@ -16,7 +16,7 @@ use crate::fault::{Executed, Fault, Reason};
 use crate::reply::Era;
 use crate::session::SessionKey;
 use crate::session::asks::Ask;
-use crate::session::bind::{Binder, Bound, Stale};
+use crate::session::bind::{Bound, Stale};
 use crate::telemetry::labels::Outcome;
 use crate::telemetry::record::Attempt;
 use crate::upstream::{self, Incoming, MessageStream, Refusal, UpstreamSession};
@@ -68,7 +68,7 @@ impl Call {
     async fn bound(&self, stale: Option<Stale>) -> Result<Bound, Fault> {
         let session = self.session.as_ref().ok_or_else(|| Fault::internal("A modern call binds nothing"))?;
         let shared = &self.worker.shared;
-        let binder = Binder { owner: &shared.owner, pool: &self.worker.pool, server: &self.server };
+        let binder = self.worker.binder(&self.server);
         let bound = binder.bind(session, stale).await?;
         if bound.fresh
             && let Some(holder) = shared.owner.holder(session.key())
@@ -166,10 +166,7 @@ impl Call {
             return Ok(None);
         }
         tokio::time::sleep(Duration::from_millis(ties.retry.unwrap_or(1_000)).min(RESUME_PAUSE)).await;
-        upstream::open_stream(&self.worker.pool, &self.server, session, Some(from))
-            .await
-            .map(Some)
-            .map_err(|error| cut().caused_by(error))
+        upstream::open_stream(&self.server, session, Some(from)).await.map(Some).map_err(|error| cut().caused_by(error))
     }
 
     async fn notice(
@@ -249,8 +246,7 @@ impl Call {
             return Err(Fault::upstream(Reason::UpstreamBad, "The backend answered another request")
                 .executed(Executed::Unknown));
         }
-        let section =
-            self.route.rules().sections.get(self.section).ok_or_else(|| Fault::internal("The route changed"))?;
+        let section = self.route.section(self.section)?;
         match &envelope.error {
             Some(error) => self.record.rpc_error(error.code.unwrap_or_default()),
             None => self.record.succeed(outcome_of(data, envelope)),
