@@ -62,7 +62,7 @@ pub struct Run {
     /// Where clients connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where health, metrics and debug pages are, or `off`
+    /// Where health and metrics are, or `off`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901", value_parser = admin_address)]
     pub admin: AdminAddress,
     /// Threads that serve clients [default: as many as the process may use processors]

@@ -57,7 +57,8 @@ pub async fn call(call: &Call) -> Result<Exit, CommandError> {
     }
 }
 
-async fn end(client: Client) {
+/// Ends the client; that its session stays behind is no failure of the command.
+pub(crate) async fn end(client: Client) {
     if let Err(error) = client.close().await {
         tracing::warn!(%error, "the session could not be ended");
     }

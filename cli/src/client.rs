@@ -212,18 +212,15 @@ impl Client {
         arguments: &RawValue,
         dialog: &mut D,
     ) -> Result<CallResult, ClientError> {
-        let raw = if matches!(self.era, Era::Modern(_)) {
-            let tools = self.all_tools().await?;
-            let schema = tools.iter().find(|known| known.name == tool).map(|known| known.raw.get().to_owned());
-            let Era::Modern(modern) = &mut self.era else {
-                return Err(ClientError::Protocol("the era changed in mid-call".to_owned()));
-            };
-            modern.call(tool, schema.as_deref(), arguments, dialog).await?
-        } else {
-            let Era::Legacy(session) = &mut self.era else {
-                return Err(ClientError::Protocol("the era changed in mid-call".to_owned()));
-            };
-            session.call(tool, arguments, dialog).await?
+        let listed = match self.era {
+            Era::Modern(_) => self.all_tools().await?.into_iter().find(|known| known.name == tool),
+            Era::Legacy(_) => None,
+        };
+        let raw = match &mut self.era {
+            Era::Modern(modern) => {
+                modern.call(tool, listed.as_ref().map(|known| known.raw.get()), arguments, dialog).await?
+            }
+            Era::Legacy(session) => session.call(tool, arguments, dialog).await?,
         };
         let result: RawCallResult = message::read_result(&raw, "tools/call")?;
         Ok(CallResult {

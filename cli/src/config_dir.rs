@@ -212,8 +212,12 @@ mod tests {
         let file = directory.path().join("a.yaml");
         fs::write(&file, "one").unwrap();
         let (watch, changes) = start(directory.path());
+        // Compared by content: a poll in between, or none, sees the same.
+        let seen = || digest(&Ok(read(directory.path()).unwrap().as_slice()));
+        let before = seen();
         fs::write(&file, "one").unwrap();
         fs::write(directory.path().join("note.txt"), "x").unwrap();
+        assert_eq!(seen(), before, "a file that was touched, and one that is no configuration");
         fs::write(&file, "two").unwrap();
         let next = || changes.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(next().unwrap()[0].text, "two");

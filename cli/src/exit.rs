@@ -120,7 +120,7 @@ mod tests {
         ];
         for code in codes {
             let number = format!("  {:<5}", code as u8);
-            assert!(HELP.lines().any(|line| line.starts_with(number.trim_end())), "{code:?}");
+            assert!(HELP.lines().any(|line| line.starts_with(&number)), "{code:?}");
         }
         assert_eq!(HELP.lines().count(), codes.len() + 1);
     }

@@ -1,4 +1,4 @@
-//! What `tools` and `call` share: the options of a connection, and a runtime for one client.
+//! What commands share: the options of a connection (`tools`, `call`), and a runtime for the one thing a command does.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ fn secret(value: &str) -> Result<HeaderValue, CommandError> {
     Ok(value)
 }
 
-/// Runs one command's work; Ctrl-C ends it.
+/// Runs one command's work.
 ///
 /// # Errors
 /// Those of the work, or when the system gives no runtime.

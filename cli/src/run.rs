@@ -17,6 +17,7 @@ use crate::exit::{CommandError, Exit};
 use crate::keys;
 use crate::limits;
 use crate::load::{Loaded, load};
+use crate::remote;
 use crate::signals::{Signal, Signals};
 
 /// Serves until a signal.
@@ -24,10 +25,7 @@ use crate::signals::{Signal, Signals};
 /// # Errors
 /// When files, keys, addresses or certificates cannot be used at the start.
 pub fn run(options: &Run) -> Result<Exit, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit = runtime.block_on(serve(options));
-    runtime.shutdown_background();
-    exit
+    remote::block_on(serve(options))
 }
 
 async fn serve(options: &Run) -> Result<Exit, CommandError> {

@@ -4,6 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
+use crate::call;
 use crate::client::Tool;
 use crate::exit::{CommandError, Exit};
 use crate::output::{self, DIM, Format, one_line};
@@ -17,9 +18,7 @@ pub async fn tools(remote: &Remote, format: Format) -> Result<Exit, CommandError
     let mut client = remote.connect().await?;
     let tools = client.tools().await?;
     let server = client.server().clone();
-    if let Err(error) = client.close().await {
-        tracing::warn!(%error, "the session could not be ended");
-    }
+    call::end(client).await;
     match format {
         Format::Json => {
             let raw: Vec<&str> = tools.iter().map(|tool| tool.raw.get()).collect();

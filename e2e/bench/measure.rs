@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ringway_e2e::process::resident_kib;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::load::{self, Target};
@@ -81,12 +82,6 @@ fn cpu_ns(pid: u32) -> Result<u64> {
         sum += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
     }
     Ok(sum)
-}
-
-fn resident_kib(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")
 }
 
 // === impl Table ===

@@ -87,9 +87,7 @@ impl Daemon {
 
     /// Resident memory in KiB.
     pub fn resident_kib(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).context("status of a process")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-        line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")
+        resident_kib(self.pid())
     }
 
     /// The ids of its living child processes, over all its threads.
@@ -102,6 +100,13 @@ impl Daemon {
         }
         Ok(found)
     }
+}
+
+/// Resident memory of a process in KiB.
+pub fn resident_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("status of a process")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")
 }
 
 impl Drop for Daemon {

@@ -17,6 +17,7 @@ use crate::config_dir::TextFile;
 use crate::exit::{CommandError, Exit};
 use crate::load::load;
 use crate::output::{self, DIM, Format, GOOD, STRONG, WARN, note};
+use crate::remote;
 use crate::run;
 use crate::signals::Signals;
 use crate::terminal::{Answers, Terminal};
@@ -34,10 +35,7 @@ const CONFIGURATION: &str = include_str!("demo.yaml");
 /// # Errors
 /// When a part cannot be started, or a call fails.
 pub fn demo(options: &Demo) -> Result<Exit, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit = runtime.block_on(show(options));
-    runtime.shutdown_background();
-    exit
+    remote::block_on(show(options))
 }
 
 async fn show(options: &Demo) -> Result<Exit, CommandError> {
@@ -117,9 +115,7 @@ async fn one_call(url: &str, era: EraChoice, tool: &str, arguments: &str) -> Res
     let mut terminal = Terminal::new(Answers::Defaults);
     let result = client.call(tool, &arguments, &mut terminal).await;
     terminal.finish();
-    if let Err(error) = client.close().await {
-        tracing::warn!(%error, "the session could not be ended");
-    }
+    call::end(client).await;
     let result = result?;
     call::show(&result, Format::Table)?;
     if result.is_error { Err(CommandError::Failed(format!("{tool} failed"))) } else { Ok(()) }

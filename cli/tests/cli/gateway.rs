@@ -147,7 +147,13 @@ fn files_are_followed_and_a_broken_one_changes_nothing() {
     std::fs::write(&file, at_path("/four")).unwrap();
     running.line_with("generation=3");
     assert_eq!(status_of(address, "/four"), "400");
+    // One more key, which does not seal yet: the files are read, and the keys before them.
+    let keys = config.path().join(".ringway/keys");
+    let first = std::fs::read_to_string(&keys).unwrap();
+    std::fs::write(&keys, format!("{first}MTIzNDU2Nzg5MGFiY2RlZmdoaWprbG1ub3BxcnN0dXY=\n")).unwrap();
     running.signal("-HUP");
+    let read = running.line_with("keys read");
+    assert_eq!(read.split("Keyring [").nth(1).unwrap().split(',').count(), 2, "{read}");
     running.line_with("generation=4");
     running.signal("-TERM");
     assert_eq!(running.wait().code(), Some(0));

@@ -83,17 +83,6 @@ pub enum Method {
     Other,
 }
 
-/// Who may send a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Client to server.
-    ToServer,
-    /// Server to client.
-    ToClient,
-    /// Either side.
-    Both,
-}
-
 /// Which parameter names the thing that a method works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -112,7 +101,6 @@ pub enum Target {
 struct Facts {
     method: Method,
     name: &'static str,
-    direction: Direction,
     revisions: u8,
     target: Target,
 }
@@ -125,53 +113,52 @@ const M: u8 = 16;
 const LEGACY: u8 = 0b1111;
 const ALL: u8 = LEGACY | M;
 
-const fn row(method: Method, name: &'static str, direction: Direction, revisions: u8, target: Target) -> Facts {
-    Facts { method, name, direction, revisions, target }
+const fn row(method: Method, name: &'static str, revisions: u8, target: Target) -> Facts {
+    Facts { method, name, revisions, target }
 }
 
 // In the order of the enum: `Method as usize` is the index (checked by a test). Source: method table, all revisions.
 static FACTS: [Facts; 37] = {
-    use Direction::{Both, ToClient, ToServer};
     use Method as Me;
     use Target::{Name, None, Ref, TaskId, Uri};
     [
-        row(Me::Initialize, "initialize", ToServer, LEGACY, None),
-        row(Me::ServerDiscover, "server/discover", ToServer, M, None),
-        row(Me::Ping, "ping", Both, LEGACY, None),
-        row(Me::ToolsList, "tools/list", ToServer, ALL, None),
-        row(Me::ToolsCall, "tools/call", ToServer, ALL, Name),
-        row(Me::PromptsList, "prompts/list", ToServer, ALL, None),
-        row(Me::PromptsGet, "prompts/get", ToServer, ALL, Name),
-        row(Me::ResourcesList, "resources/list", ToServer, ALL, None),
-        row(Me::ResourcesTemplatesList, "resources/templates/list", ToServer, ALL, None),
-        row(Me::ResourcesRead, "resources/read", ToServer, ALL, Uri),
-        row(Me::ResourcesSubscribe, "resources/subscribe", ToServer, LEGACY, Uri),
-        row(Me::ResourcesUnsubscribe, "resources/unsubscribe", ToServer, LEGACY, Uri),
-        row(Me::SubscriptionsListen, "subscriptions/listen", ToServer, M, None),
-        row(Me::CompletionComplete, "completion/complete", ToServer, ALL, Ref),
-        row(Me::LoggingSetLevel, "logging/setLevel", ToServer, LEGACY, None),
-        row(Me::RootsList, "roots/list", ToClient, LEGACY, None),
-        row(Me::SamplingCreateMessage, "sampling/createMessage", ToClient, LEGACY, None),
-        row(Me::ElicitationCreate, "elicitation/create", ToClient, C | D, None),
-        row(Me::TasksGet, "tasks/get", Both, D | M, TaskId),
-        row(Me::TasksCancel, "tasks/cancel", Both, D | M, TaskId),
-        row(Me::TasksResult, "tasks/result", Both, D, TaskId),
-        row(Me::TasksList, "tasks/list", Both, D, None),
-        row(Me::TasksUpdate, "tasks/update", ToServer, M, TaskId),
-        row(Me::Initialized, "notifications/initialized", ToServer, LEGACY, None),
-        row(Me::Cancelled, "notifications/cancelled", Both, ALL, None),
-        row(Me::Progress, "notifications/progress", Both, ALL, None),
-        row(Me::LogMessage, "notifications/message", ToClient, ALL, None),
-        row(Me::ToolsListChanged, "notifications/tools/list_changed", ToClient, ALL, None),
-        row(Me::PromptsListChanged, "notifications/prompts/list_changed", ToClient, ALL, None),
-        row(Me::ResourcesListChanged, "notifications/resources/list_changed", ToClient, ALL, None),
-        row(Me::ResourcesUpdated, "notifications/resources/updated", ToClient, ALL, Uri),
-        row(Me::RootsListChanged, "notifications/roots/list_changed", ToServer, LEGACY, None),
-        row(Me::ElicitationComplete, "notifications/elicitation/complete", ToClient, D, None),
-        row(Me::TasksStatus, "notifications/tasks/status", Both, D, TaskId),
-        row(Me::TasksChanged, "notifications/tasks", ToClient, M, TaskId),
-        row(Me::SubscriptionsAcknowledged, "notifications/subscriptions/acknowledged", ToClient, M, None),
-        row(Me::Other, "_OTHER", Both, ALL, None),
+        row(Me::Initialize, "initialize", LEGACY, None),
+        row(Me::ServerDiscover, "server/discover", M, None),
+        row(Me::Ping, "ping", LEGACY, None),
+        row(Me::ToolsList, "tools/list", ALL, None),
+        row(Me::ToolsCall, "tools/call", ALL, Name),
+        row(Me::PromptsList, "prompts/list", ALL, None),
+        row(Me::PromptsGet, "prompts/get", ALL, Name),
+        row(Me::ResourcesList, "resources/list", ALL, None),
+        row(Me::ResourcesTemplatesList, "resources/templates/list", ALL, None),
+        row(Me::ResourcesRead, "resources/read", ALL, Uri),
+        row(Me::ResourcesSubscribe, "resources/subscribe", LEGACY, Uri),
+        row(Me::ResourcesUnsubscribe, "resources/unsubscribe", LEGACY, Uri),
+        row(Me::SubscriptionsListen, "subscriptions/listen", M, None),
+        row(Me::CompletionComplete, "completion/complete", ALL, Ref),
+        row(Me::LoggingSetLevel, "logging/setLevel", LEGACY, None),
+        row(Me::RootsList, "roots/list", LEGACY, None),
+        row(Me::SamplingCreateMessage, "sampling/createMessage", LEGACY, None),
+        row(Me::ElicitationCreate, "elicitation/create", C | D, None),
+        row(Me::TasksGet, "tasks/get", D | M, TaskId),
+        row(Me::TasksCancel, "tasks/cancel", D | M, TaskId),
+        row(Me::TasksResult, "tasks/result", D, TaskId),
+        row(Me::TasksList, "tasks/list", D, None),
+        row(Me::TasksUpdate, "tasks/update", M, TaskId),
+        row(Me::Initialized, "notifications/initialized", LEGACY, None),
+        row(Me::Cancelled, "notifications/cancelled", ALL, None),
+        row(Me::Progress, "notifications/progress", ALL, None),
+        row(Me::LogMessage, "notifications/message", ALL, None),
+        row(Me::ToolsListChanged, "notifications/tools/list_changed", ALL, None),
+        row(Me::PromptsListChanged, "notifications/prompts/list_changed", ALL, None),
+        row(Me::ResourcesListChanged, "notifications/resources/list_changed", ALL, None),
+        row(Me::ResourcesUpdated, "notifications/resources/updated", ALL, Uri),
+        row(Me::RootsListChanged, "notifications/roots/list_changed", LEGACY, None),
+        row(Me::ElicitationComplete, "notifications/elicitation/complete", D, None),
+        row(Me::TasksStatus, "notifications/tasks/status", D, TaskId),
+        row(Me::TasksChanged, "notifications/tasks", M, TaskId),
+        row(Me::SubscriptionsAcknowledged, "notifications/subscriptions/acknowledged", M, None),
+        row(Me::Other, "_OTHER", ALL, None),
     ]
 };
 
@@ -242,11 +229,6 @@ impl Method {
     /// True for the notifications of the specification (which never get an answer).
     pub fn is_notification(self) -> bool {
         self >= Self::Initialized && self != Self::Other
-    }
-
-    /// Who may send it. Unknown methods: either side.
-    pub fn direction(self) -> Direction {
-        self.facts().direction
     }
 
     /// Whether the method may appear as a message of its own in `revision`. `roots/list`, `sampling/createMessage` and

@@ -205,8 +205,8 @@ impl ResponseSplicer {
     fn before(&mut self, step: Step, flow: &mut Flow<'_>, pos: usize) -> Result<(), StreamError> {
         match step {
             Step::OpenObject | Step::OpenArray => self.open(step == Step::OpenObject),
-            Step::Scalar(_) => {
-                self.check_scalar(step)?;
+            Step::Scalar => {
+                self.check_scalar()?;
                 if self.role.is_held() {
                     self.flush(flow, pos)?;
                     self.holding = true;
@@ -254,7 +254,7 @@ impl ResponseSplicer {
                 self.next_role();
                 Ok(())
             }
-            Step::Inside | Step::OpenObject | Step::OpenArray | Step::Scalar(_) | Step::Key => Ok(()),
+            Step::Inside | Step::OpenObject | Step::OpenArray | Step::Scalar | Step::Key => Ok(()),
         }
     }
 
@@ -314,10 +314,10 @@ impl ResponseSplicer {
         Ok(())
     }
 
-    fn check_scalar(&self, step: Step) -> Result<(), StreamError> {
-        match (self.role, step) {
-            (Role::Envelope, _) => Err(StreamError::NotResponse),
-            (Role::Error, _) => self.refuse(Reason::ErrorType),
+    fn check_scalar(&self) -> Result<(), StreamError> {
+        match self.role {
+            Role::Envelope => Err(StreamError::NotResponse),
+            Role::Error => self.refuse(Reason::ErrorType),
             _ => Ok(()),
         }
     }

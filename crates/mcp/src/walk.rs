@@ -37,10 +37,8 @@ const fn key(name: &'static str, then: Pattern) -> Key {
 
 const URI: Pattern = Pattern::Keys(&[key("uri", Pattern::Text)]);
 
-const CONTENT: Pattern = Pattern::Keys(&[
-    Key { name: "uri", when: Some("resource_link"), then: Pattern::Text },
-    key("resource", Pattern::Keys(&[key("uri", Pattern::Text)])),
-]);
+const CONTENT: Pattern =
+    Pattern::Keys(&[Key { name: "uri", when: Some("resource_link"), then: Pattern::Text }, key("resource", URI)]);
 
 /// URIs in a `tools/call` result: resource links and embedded resources.
 pub const CALL_RESULT_URIS: Pattern = Pattern::Keys(&[key("content", Pattern::Each(&CONTENT))]);

@@ -15,7 +15,7 @@ pub struct Backend {
     pub key: BackendKey,
     pub target: Target,
     pub transport: TransportHint,
-    /// `None`: probe and remember. Otherwise one of the five revision strings.
+    /// `None`: probe and remember. Otherwise a revision string of Streamable HTTP, 2025-03-26 or later.
     pub protocol_version: Option<String>,
     pub affinity: Affinity,
     pub credentials: Credentials,

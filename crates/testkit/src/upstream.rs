@@ -115,14 +115,6 @@ impl Upstream {
         self.wait(what, |state| state.seen.iter().find(|request| wanted(request)).cloned())
     }
 
-    /// Waits until the peer has closed so many connections.
-    ///
-    /// # Panics
-    /// It does not.
-    pub fn wait_closed(&self, count: usize) {
-        self.wait("closed connections", |state| (state.closed >= count).then_some(()));
-    }
-
     /// Connections that the peer has closed.
     #[must_use]
     pub fn closed(&self) -> usize {

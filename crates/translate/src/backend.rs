@@ -18,7 +18,7 @@ use ringway_snapshot::{Affinity, Backend, BackendLimits, EndpointLoss, Target, T
 use crate::path::FieldPath;
 use crate::problem::Reason;
 use crate::refs::Refs;
-use crate::scope::{Range, Scope, Span};
+use crate::scope::{DAY, MILLISECOND, Range, Scope, Span};
 
 /// The backend as far as it could be read; it counts only when `scope` has no error.
 pub(crate) fn backend(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &MCPBackendSpec) -> Option<Backend> {
@@ -120,9 +120,6 @@ fn affinity(scope: &mut Scope<'_>, spec: &SessionAffinity) -> Affinity {
         }
     }
 }
-
-const MILLISECOND: Duration = Duration::from_millis(1);
-const DAY: Duration = Duration::from_secs(86_400);
 
 fn timeouts(scope: &mut Scope<'_>, spec: &MCPBackendSpec) -> Timeouts {
     let field = FieldPath::of("spec.timeouts");

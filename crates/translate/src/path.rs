@@ -27,7 +27,7 @@ impl FieldPath {
     /// The field `dotted` below this one.
     #[must_use]
     pub fn field(&self, dotted: &str) -> Self {
-        Self(self.0.iter().cloned().chain(Self::of(dotted).0).collect())
+        self.join(&Self::of(dotted).0)
     }
 
     /// A key that may hold dots: of a map with free keys.
@@ -46,10 +46,14 @@ impl FieldPath {
         &self.0
     }
 
+    /// The field that `below` leads to from this one.
+    #[must_use]
+    pub fn join(&self, below: &[Step]) -> Self {
+        Self([self.steps(), below].concat())
+    }
+
     fn step(&self, step: Step) -> Self {
-        let mut steps = self.0.clone();
-        steps.push(step);
-        Self(steps)
+        self.join(&[step])
     }
 }
 

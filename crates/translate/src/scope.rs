@@ -11,6 +11,10 @@ use crate::object::Object;
 use crate::path::FieldPath;
 use crate::problem::{Problem, Reason, Severity};
 
+/// The least and the most that a time of a call may be.
+pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
 /// Problems are collected here, each at the field it is about.
 pub(crate) struct Scope<'a> {
     pub(crate) object: &'a Object,
@@ -66,12 +70,11 @@ impl<'a> Scope<'a> {
         self.problems
     }
 
-    /// At most `most` items; false, with a problem, beyond.
-    pub(crate) fn at_most(&mut self, field: &FieldPath, length: usize, most: usize) -> bool {
+    /// At most `most` items; a problem beyond.
+    pub(crate) fn at_most(&mut self, field: &FieldPath, length: usize, most: usize) {
         if length > most {
             self.error(field, Reason::OutOfRange, format_args!("has {length} entries, at most {most} are allowed"));
         }
-        length <= most
     }
 
     /// At most `most` characters, and no control character beside line breaks and tabs.

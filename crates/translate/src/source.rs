@@ -254,8 +254,8 @@ impl<'a> Draft<'a> {
         };
         // What a null means differs between tools, and where a list left out means everything it would widen access.
         for null in spec.nulls() {
-            let field: Vec<_> = FieldPath::of("spec").steps().iter().chain(null.steps()).cloned().collect();
-            self.error(field.into(), Reason::InvalidValue, "has no value: write one, or leave the field out");
+            let field = FieldPath::of("spec").join(null.steps());
+            self.error(field, Reason::InvalidValue, "has no value: write one, or leave the field out");
         }
         Some(spec)
     }
@@ -290,14 +290,14 @@ impl<'a> Draft<'a> {
     }
 
     fn misfit(&mut self, base: &FieldPath, misfit: &Misfit) {
-        let field: Vec<_> = base.steps().iter().cloned().chain(misfit.path()).collect();
+        let field = base.join(&misfit.path());
         let reason = match misfit.kind {
             MisfitKind::UnknownField { .. } => Reason::UnknownField,
             MisfitKind::MissingField => Reason::RequiredValue,
             MisfitKind::UnknownVariant { .. } => Reason::UnsupportedValue,
             MisfitKind::Invalid(_) => Reason::InvalidValue,
         };
-        self.error(field.into(), reason, misfit.message());
+        self.error(field, reason, misfit.message());
     }
 }
 

@@ -13,7 +13,11 @@ pub(crate) const MCP_NAME: &str = "must be 1 to 128 of the characters A-Z a-z 0-
 
 /// RFC 1123 label as Kubernetes has it.
 pub(crate) fn is_dns_label(text: &str) -> bool {
-    (1..=63).contains(&text.len())
+    text.len() <= 63 && is_label(text)
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
@@ -21,13 +25,7 @@ pub(crate) fn is_dns_label(text: &str) -> bool {
 
 /// RFC 1123 subdomain as Kubernetes has it for names of objects: its labels have no bound of their own.
 pub(crate) fn is_object_name(text: &str) -> bool {
-    let is_part = |part: &str| {
-        part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !part.is_empty()
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(is_part)
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// A host name to match: a DNS name, or one with a `*.` in front; never an IP address (Gateway API, Hostname).

@@ -63,11 +63,6 @@ impl<K: Copy + PartialEq, const N: usize> Fields<K, N> {
     pub fn field(&self, key: K) -> Option<&Field<K>> {
         self.0.iter().find(|field| field.key == key)
     }
-
-    /// All known members, in the order of the wire.
-    pub fn iter(&self) -> impl Iterator<Item = &Field<K>> {
-        self.0.iter()
-    }
 }
 
 // === impl Seen ===

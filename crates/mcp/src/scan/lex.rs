@@ -98,7 +98,7 @@ impl<'a> Lexer<'a> {
 
     // The fault at a byte that fits nowhere: the end is a fault of its own, since more bytes could heal it.
     #[cold]
-    fn unexpected<T>(&self) -> Result<T, Fail> {
+    pub(crate) fn unexpected<T>(&self) -> Result<T, Fail> {
         self.fail(if self.pos >= self.body.len() { Reason::UnexpectedEnd } else { Reason::Syntax })
     }
 

@@ -152,8 +152,7 @@ fn elements(mut lex: Lexer<'_>) -> Result<Vec<Span>, Fail> {
     while lex.peek() != Some(b']') {
         if !found.is_empty() {
             if lex.peek() != Some(b',') {
-                let reason = if lex.peek().is_some() { Reason::Syntax } else { Reason::UnexpectedEnd };
-                return lex.fail(reason);
+                return lex.unexpected();
             }
             lex.pos += 1;
             lex.space();
@@ -361,7 +360,7 @@ fn integer(body: &[u8], value: Value) -> Option<i64> {
     if value.shape != Shape::Integer {
         return None;
     }
-    std::str::from_utf8(value.span.of(body)).ok()?.parse().ok()
+    crate::value::as_i64(body, value.span)
 }
 
 // === impl Envelope ===

@@ -19,7 +19,7 @@ pub(super) enum Step {
     /// The last byte of a key.
     EndKey,
     /// The first byte of a string, number or word.
-    Scalar(u8),
+    Scalar,
     /// A scalar is over: with its last byte, or (numbers) before the next one.
     EndScalar,
 }
@@ -183,7 +183,7 @@ impl Lexer {
             b'n' => State::Word { word: b"null", read: 1 },
             _ => return None,
         };
-        Some(Step::Scalar(byte))
+        Some(Step::Scalar)
     }
 
     fn text(&mut self, chunk: &[u8], pos: usize, key: bool, escape: Escape) -> Result<(usize, Step), Fault> {

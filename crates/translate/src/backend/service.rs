@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ringway_crds::backend::ServiceTarget;
-use ringway_crds::kube::{EndpointSlice, ServicePort};
+use ringway_crds::kube::{self, EndpointSlice, ServicePort};
 use ringway_crds::{GroupKind, MCPBackendSpec};
 use ringway_snapshot::{HttpTarget, ObjectName, Scheme};
 
@@ -94,7 +94,7 @@ fn endpoints(
     endpoints.sort_unstable();
     endpoints.dedup();
     if slices == 0 {
-        let message = format!("no EndpointSlice with the label kubernetes.io/service-name: {}", name.name);
+        let message = format!("no EndpointSlice with the label {}: {}", kube::SERVICE_NAME_LABEL, name.name);
         scope.warning(field, Reason::RefNotFound, message);
     } else if endpoints.is_empty() {
         scope.warning(field, Reason::RefNotFound, format_args!("Service {name} has no ready endpoint on this port"));

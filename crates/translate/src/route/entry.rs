@@ -46,9 +46,7 @@ pub(super) fn check_list(scope: &mut Scope<'_>, list: Option<&[BackendEntry]>) {
     match list {
         None => scope.error(&field, Reason::RequiredValue, "must be set"),
         Some([]) => scope.error(&field, Reason::InvalidValue, "must not be empty"),
-        Some(list) => {
-            scope.at_most(&field, list.len(), MAX_BACKENDS);
-        }
+        Some(list) => scope.at_most(&field, list.len(), MAX_BACKENDS),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Which of a server's names are shown, and how: globs and overrides of one kind of things.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use ringway_crds::route::{Override as SpecOverride, Selection as Spec};
 use ringway_snapshot::{Override, Selection};
 
 use crate::path::FieldPath;
 use crate::problem::Reason;
-use crate::scope::{Scope, Span};
+use crate::scope::{DAY, MILLISECOND, Scope, Span};
 use crate::text;
 
 const MAX_GLOBS: usize = 128;
@@ -100,8 +99,7 @@ fn override_rules(scope: &mut Scope<'_>, field: &FieldPath, item: &SpecOverride,
         }
     }
     // The same range as the timeout of the backend that it stands for.
-    let day = Duration::from_secs(86_400);
-    let span = Span { least: Duration::from_millis(1), most: day, default: day };
+    let span = Span { least: MILLISECOND, most: DAY, default: DAY };
     scope.duration(&field.field("timeout"), item.timeout, &span);
 }
 
