@@ -196,7 +196,7 @@ impl Catalog {
 
     /// The section that lists a URI which does not name its section itself: an http(s) link, or one without our prefix.
     ///
-    /// Known from walks; the first question about an unknown one walks all resources, at most once per coalescing time.
+    /// Known from walks; the first question about an unknown one walks all resources, at most once per `walk_rest`.
     pub async fn resolve_uri(&self, route: &Arc<LiveRoute>, viewer: &Viewer, uri: &str) -> Option<usize> {
         let name = &route.compiled.spec.name;
         let known =

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The id cannot change after `initialize`, so it holds only what is known then. Does not know of later bindings or of
-//! deleted sessions. Called by the data plane: sealed once at `initialize`, opened on every request.
+//! deleted sessions. Called by the data plane: sealed once at `initialize`, opened when a connection first uses it.
 
 mod upstream_id;
 

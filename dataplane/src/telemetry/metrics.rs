@@ -1,7 +1,8 @@
 //! Everything that is counted, as arrays over closed sets.
 //!
 //! A route or backend fetches its handle ([`Metrics::route`], [`Metrics::backend`]) when configuration is compiled;
-//! afterwards a count is an array position and an atomic add. What a method, outcome or name never used costs nothing:
+//! afterwards a count is an array position and an atomic add; by the name of a tool or prompt, a look-up under a lock
+//! besides. What a method, outcome or name never used costs nothing:
 //! its cells are made at first use. Rendered by `render` at scrape time.
 
 mod operation;

@@ -1,6 +1,6 @@
 //! W3C trace context: reads a caller's `traceparent`, makes our ids, writes the one that goes upstream.
 //!
-//! Decides nothing about trust or sampling: the caller's flag is kept, a trace that starts here is not sampled.
+//! Decides nothing about trust or sampling: the flag is the caller's until the record has asked the sampler.
 //! Source: W3C Trace Context level 2, section 3.2; MCP SEP-414 (`_meta` keys).
 
 use std::cell::Cell;
@@ -18,7 +18,7 @@ pub struct TraceContext {
     pub span_id: u64,
     /// The caller's span, if it sent one.
     pub parent: Option<u64>,
-    /// The caller's *sampled* flag.
+    /// The *sampled* flag: the caller's, then the sampler's.
     pub sampled: bool,
 }
 
