@@ -1,7 +1,8 @@
 //! Tasks under names: how many live, and which ended by a panic.
 //!
 //! Every task of the data plane but those of `upstream` (its connections and child processes, which `Server::levels`
-//! counts) is started here, so that a leak test can read who is left. A panic ends its task alone; its message, which may hold data of a caller, is never logged: only where it happened.
+//! counts) is started here, so that a leak test can read who is left. A panic ends its task alone; its message, which may
+//! hold data of a caller, is never logged: only where it happened.
 
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
