@@ -1,7 +1,7 @@
 //! Files to a snapshot, or to every problem in them. Called by `run` and `validate`.
 
 use ringway_snapshot::Snapshot;
-use ringway_translate::{Problem, World, parse_documents, translate};
+use ringway_translate::{Install, Problem, World, parse_documents, translate};
 
 use crate::config_dir::TextFile;
 
@@ -24,7 +24,8 @@ pub fn load(files: &[TextFile]) -> Loaded {
         objects.append(&mut found);
         problems.append(&mut wrong);
     }
-    let mut translation = translate(&World::from_objects(objects), &|name| std::env::var(name).ok());
+    let mut translation =
+        translate(&World::from_objects(objects), &Install::Standalone, &|name| std::env::var(name).ok());
     problems.append(&mut translation.problems);
     problems.sort();
     problems.dedup();

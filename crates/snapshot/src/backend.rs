@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::name::{BackendKey, ObjectName};
 use crate::secret::Secret;
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backend {
     pub name: ObjectName,
     pub key: BackendKey,
@@ -26,14 +26,14 @@ pub struct Backend {
     pub limits: BackendLimits,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Target {
     Http(HttpTarget),
     Stdio(StdioTarget),
 }
 
 /// An HTTP(S) server: a fixed URL resolved by DNS, or a Service whose ready endpoints are listed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpTarget {
     pub scheme: Scheme,
     /// DNS name or IP literal (without brackets) to resolve when `endpoints` is `None`; also the TLS name unless `tls.hostname` is set.
@@ -46,16 +46,27 @@ pub struct HttpTarget {
     /// `Some`: a Service; the ready endpoints, sorted (possibly none).
     pub endpoints: Option<Vec<SocketAddr>>,
     pub tls: Option<BackendTls>,
+    pub dial: Dial,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Which addresses may be dialled: asked of each address right before it is connected to, since DNS may say anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dial {
+    Any,
+    /// Addresses of the public internet (IANA's special-purpose registries are not) and those in `allowed`, CIDRs.
+    Public {
+        allowed: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scheme {
     Http,
     Https,
 }
 
 /// TLS towards a backend; empty `ca_pem`: the system's roots.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackendTls {
     pub ca_pem: Vec<String>,
     /// PEM certificate chain and private key shown to the server.
@@ -64,7 +75,7 @@ pub struct BackendTls {
 }
 
 /// A child process that speaks MCP over its standard streams (standalone mode only).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StdioTarget {
     pub command: String,
     pub args: Vec<String>,
@@ -73,41 +84,41 @@ pub struct StdioTarget {
     pub max_processes: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransportHint {
     Auto,
     StreamableHttp,
 }
 
 /// Which endpoint of a Service gets a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Affinity {
     Auto { on_loss: EndpointLoss },
     None,
     Session { on_loss: EndpointLoss },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndpointLoss {
     Reinitialize,
     Fail,
 }
 
 /// What the gateway shows to the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Credentials {
     None,
     Bearer(Secret),
     Header { name: String, value: Secret },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Trust {
     pub annotations: bool,
     pub cache_scope: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     pub connect: Duration,
     /// No byte and no progress of a call for this long ends it.
@@ -117,12 +128,33 @@ pub struct Timeouts {
 }
 
 /// Per data-plane process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendLimits {
     pub max_connections: usize,
     pub max_concurrent_requests: usize,
     /// One JSON answer, or one SSE event.
     pub max_response_bytes: usize,
+}
+
+// === impl Backend ===
+
+impl Backend {
+    /// Every secret, always in the same order: so the bytes travel beside the object.
+    pub fn secrets_mut(&mut self) -> Vec<&mut Secret> {
+        let mut secrets = Vec::new();
+        match &mut self.target {
+            Target::Http(target) => {
+                let client = target.tls.as_mut().and_then(|tls| tls.client_certificate.as_mut());
+                secrets.extend(client.map(|(_, key)| key));
+            }
+            Target::Stdio(target) => secrets.extend(target.env.values_mut()),
+        }
+        match &mut self.credentials {
+            Credentials::None => {}
+            Credentials::Bearer(secret) | Credentials::Header { value: secret, .. } => secrets.push(secret),
+        }
+        secrets
+    }
 }
 
 // === impl Timeouts ===

@@ -3,6 +3,7 @@
 //! Does not read YAML, know Kubernetes or compile matchers. Made by `ringway-translate`, obeyed by `ringway-dataplane`.
 
 mod backend;
+mod listener;
 mod name;
 mod route;
 mod secret;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use backend::{
-    Affinity, Backend, BackendLimits, BackendTls, Credentials, EndpointLoss, HttpTarget, Scheme, StdioTarget, Target,
-    Timeouts, TransportHint, Trust,
+    Affinity, Backend, BackendLimits, BackendTls, Credentials, Dial, EndpointLoss, HttpTarget, Scheme, StdioTarget,
+    Target, Timeouts, TransportHint, Trust,
 };
+pub use listener::{Certificate, ClientValidation, Listener, ListenerName, ListenerTls};
 pub use name::{BackendKey, ObjectName};
 pub use route::{OnBackendFailure, Override, Route, RouteBackend, Selection, Sessions, uri_prefix};
 pub use secret::Secret;
@@ -27,6 +29,8 @@ pub use secret::Secret;
 pub struct Snapshot {
     /// Counts up with every published snapshot of one publisher.
     pub generation: u64,
+    /// Empty in standalone mode, where the process has the one listener that it was told.
+    pub listeners: BTreeMap<ListenerName, Arc<Listener>>,
     pub backends: BTreeMap<ObjectName, Arc<Backend>>,
     pub routes: BTreeMap<ObjectName, Arc<Route>>,
 }
@@ -34,12 +38,11 @@ pub struct Snapshot {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// A hash of the content without the generation: equal content, equal hash, on every machine.
-    ///
-    /// Secrets count through their digest only.
+    /// A hash of what can be shown, without the generation: equal content, equal hash, on every machine. Secrets do not
+    /// count.
     #[must_use]
     pub fn content_hash(&self) -> u64 {
-        let bytes = serde_json::to_vec(&(&self.backends, &self.routes)).unwrap_or_default();
+        let bytes = serde_json::to_vec(&(&self.listeners, &self.backends, &self.routes)).unwrap_or_default();
         xxhash_rust::xxh3::xxh3_64(&bytes)
     }
 
@@ -48,6 +51,11 @@ impl Snapshot {
     /// What lives per object (pools, catalogues, probes) then survives a reload that did not concern it.
     #[must_use]
     pub fn sharing_with(mut self, previous: &Self) -> Self {
+        for (name, listener) in &mut self.listeners {
+            if let Some(old) = previous.listeners.get(name).filter(|old| *old == listener) {
+                *listener = Arc::clone(old);
+            }
+        }
         for (name, backend) in &mut self.backends {
             if let Some(old) = previous.backends.get(name).filter(|old| *old == backend) {
                 *backend = Arc::clone(old);
@@ -74,6 +82,7 @@ mod tests {
             name: name.clone(),
             hostnames: vec![],
             path: path.into(),
+            listeners: vec![],
             backends: vec![],
             sessions: Sessions::default(),
             allowed_origins: vec![],

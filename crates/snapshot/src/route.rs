@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::listener::ListenerName;
 use crate::name::{BackendKey, ObjectName};
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Route {
     pub name: ObjectName,
     /// Lower case; `*.example.com` matches one or more labels in place of the star. Empty: every host.
     pub hostnames: Vec<String>,
     /// Exact path.
     pub path: String,
+    /// Where it is served, sorted. Empty: on every listener of the process (standalone mode).
+    pub listeners: Vec<ListenerName>,
     /// In the route's order, which is the order of merged lists.
     pub backends: Vec<RouteBackend>,
     pub sessions: Sessions,
@@ -22,7 +25,7 @@ pub struct Route {
     pub on_backend_failure: OnBackendFailure,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RouteBackend {
     /// Section name, unique on the route.
     pub section: String,
@@ -37,7 +40,7 @@ pub struct RouteBackend {
 }
 
 /// Which of a server's own names are shown, and how. Globs are already checked: `*` any run, `?` one character.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Selection {
     /// `None`: everything.
     pub include: Option<Vec<String>>,
@@ -45,7 +48,7 @@ pub struct Selection {
     pub overrides: Vec<Override>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Override {
     /// The server's own name.
     pub name: String,
@@ -56,14 +59,14 @@ pub struct Override {
     pub timeout: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sessions {
     pub idle_timeout: Duration,
     pub max_lifetime: Duration,
     pub max_per_principal: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnBackendFailure {
     Partial,
     Fail,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
+    Affinity, Backend, BackendLimits, Credentials, Dial, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
     RouteBackend, Scheme, Selection, Sessions, Target, Timeouts, TransportHint, Trust,
 };
 
@@ -35,6 +35,7 @@ pub fn http_target(address: SocketAddr) -> HttpTarget {
         path: "/mcp".to_owned(),
         host_header: address.to_string(),
         endpoints: None,
+        dial: Dial::Any,
         tls: None,
     }
 }
@@ -65,6 +66,7 @@ pub fn route(name: ObjectName, backends: Vec<RouteBackend>) -> Route {
         sessions: Sessions::default(),
         allowed_origins: Vec::new(),
         instructions: None,
+        listeners: Vec::new(),
         on_backend_failure: OnBackendFailure::Partial,
     }
 }

@@ -8,6 +8,7 @@
 mod backend;
 mod conflict;
 mod guard;
+pub mod install;
 pub mod object;
 pub mod path;
 pub mod problem;
@@ -18,8 +19,10 @@ mod secrets;
 pub mod source;
 mod text;
 mod translate;
+pub mod verdict;
 mod world;
 
+pub use install::Install;
 pub use object::{Object, ObjectId};
 pub use path::FieldPath;
 pub use problem::{ObjectLabel, Problem, Reason, Severity};

@@ -44,6 +44,7 @@ pub(crate) fn route(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec
         name: scope.object.id.name.clone(),
         hostnames,
         path,
+        listeners: Vec::new(),
         backends,
         sessions,
         allowed_origins,

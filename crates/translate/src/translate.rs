@@ -10,6 +10,7 @@ use ringway_snapshot::{Backend, ObjectName, Route, Snapshot};
 use crate::backend;
 use crate::conflict::{self, Candidate};
 use crate::guard;
+use crate::install::Install;
 use crate::object::Content;
 use crate::path::FieldPath;
 use crate::problem::{Problem, Reason};
@@ -17,6 +18,7 @@ use crate::refs::Refs;
 use crate::route::{self, Known};
 use crate::scope::Scope;
 use crate::secrets::Secrets;
+use crate::verdict::Verdicts;
 use crate::world::World;
 
 /// The outcome: both parts are always there.
@@ -26,13 +28,15 @@ pub struct Translation {
     pub snapshot: Snapshot,
     /// In the order of file, line and column. Those of `parse_documents` are not among them.
     pub problems: Vec<Problem>,
+    /// Empty in standalone mode.
+    pub verdicts: Verdicts,
 }
 
 /// Translates a world. `env` answers for `${NAME}` in Secrets; the process environment is not looked at.
 ///
 /// The outcome depends on the objects alone: not on their order, and not on what was served before.
 #[must_use]
-pub fn translate(world: &World, env: &dyn Fn(&str) -> Option<String>) -> Translation {
+pub fn translate(world: &World, _install: &Install, env: &dyn Fn(&str) -> Option<String>) -> Translation {
     let mut problems = world.doubled();
     let (secrets, mut found) = Secrets::read(world, env);
     problems.append(&mut found);
@@ -43,7 +47,8 @@ pub fn translate(world: &World, env: &dyn Fn(&str) -> Option<String>) -> Transla
     problems.dedup();
     let backends = backends.into_iter().map(|(name, backend)| (name, Arc::new(backend))).collect();
     let routes = routes.into_iter().map(|route| (route.name.clone(), Arc::new(route))).collect();
-    Translation { snapshot: Snapshot { generation: 0, backends, routes }, problems }
+    let snapshot = Snapshot { generation: 0, listeners: BTreeMap::new(), backends, routes };
+    Translation { snapshot, problems, verdicts: Verdicts::default() }
 }
 
 fn backends(refs: Refs<'_>, problems: &mut Vec<Problem>) -> BTreeMap<ObjectName, Backend> {

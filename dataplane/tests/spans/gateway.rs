@@ -100,6 +100,7 @@ fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> G
     let section = objects::section("b", backend.name.clone(), "b");
     let route = objects::route(ObjectName::new("default", "r"), vec![section]);
     let snapshot = Snapshot {
+        listeners: [].into(),
         generation: 1,
         backends: [(backend.name.clone(), Arc::new(backend))].into(),
         routes: [(route.name.clone(), Arc::new(route))].into(),

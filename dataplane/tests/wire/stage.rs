@@ -132,7 +132,7 @@ impl Setup {
             };
             routes.insert(name, Arc::new(route));
         }
-        Snapshot { generation, backends, routes }
+        Snapshot { generation, listeners: BTreeMap::new(), backends, routes }
     }
 
     pub(crate) fn start(&self) -> Stage {

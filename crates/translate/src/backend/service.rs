@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ringway_crds::backend::ServiceTarget;
 use ringway_crds::kube::{self, EndpointSlice, ServicePort};
 use ringway_crds::{GroupKind, MCPBackendSpec};
-use ringway_snapshot::{HttpTarget, ObjectName, Scheme};
+use ringway_snapshot::{Dial, HttpTarget, ObjectName, Scheme};
 
 use super::{tls, url};
 use crate::path::FieldPath;
@@ -37,6 +37,7 @@ pub(super) fn target(
         path: path.to_owned(),
         host_header: host_header.unwrap_or_else(|| hostname.clone()),
         hostname,
+        dial: Dial::Any,
         endpoints: Some(endpoints(scope, refs, &field, &name, port)),
         tls,
     })

@@ -1,7 +1,7 @@
 //! A backend by `url`, and the `Host` header of any HTTP backend.
 
 use ringway_crds::MCPBackendSpec;
-use ringway_snapshot::{HttpTarget, Scheme};
+use ringway_snapshot::{Dial, HttpTarget, Scheme};
 use url::{Host, Url};
 
 use super::tls;
@@ -42,6 +42,7 @@ pub(super) fn target(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &MCPBackendSpe
         path: url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())),
         host_header: host_header.unwrap_or(authority),
         endpoints: None,
+        dial: Dial::Any,
         tls: (scheme == Scheme::Https).then(|| tls.unwrap_or_default()),
     })
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use ringway_translate::{World, parse_documents, translate};
+use ringway_translate::{Install, World, parse_documents, translate};
 
 fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(directory);
@@ -19,7 +19,8 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
 fn problems(name: &str, text: &str) -> Vec<String> {
     let (objects, mut problems) = parse_documents(name, text);
     assert!(!objects.is_empty(), "{name} holds no object");
-    problems.extend(translate(&World::from_objects(objects), &|_| Some("value".to_owned())).problems);
+    problems
+        .extend(translate(&World::from_objects(objects), &Install::Standalone, &|_| Some("value".to_owned())).problems);
     problems.iter().map(ToString::to_string).collect()
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use ringway_translate::{Translation, World, parse_documents, translate};
+use ringway_translate::{Install, Translation, World, parse_documents, translate};
 
 #[test]
 fn worlds_translate_as_written() {
@@ -15,7 +15,8 @@ fn worlds_translate_as_written() {
     assert!(cases.len() >= 10, "the golden worlds are gone");
     for case in cases {
         let (objects, mut problems) = parse_documents("in.yaml", &case.text);
-        let Translation { snapshot, problems: found } = translate(&World::from_objects(objects), &super::worlds::env);
+        let Translation { snapshot, problems: found, .. } =
+            translate(&World::from_objects(objects), &Install::Standalone, &super::worlds::env);
         problems.extend(found);
         problems.sort();
         let mut out = String::new();

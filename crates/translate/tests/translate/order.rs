@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use ringway_snapshot::Snapshot;
-use ringway_translate::{Problem, World, parse_documents, translate};
+use ringway_translate::{Install, Problem, World, parse_documents, translate};
 
 /// A problem without its place, which moves with the documents.
 fn placeless(problem: &Problem) -> String {
@@ -21,7 +21,7 @@ fn outcome(files: &[String]) -> (Snapshot, BTreeSet<String>) {
         objects.extend(found);
         problems.extend(wrong.iter().map(placeless));
     }
-    let translation = translate(&World::from_objects(objects), &super::worlds::env);
+    let translation = translate(&World::from_objects(objects), &Install::Standalone, &super::worlds::env);
     problems.extend(translation.problems.iter().map(placeless));
     (translation.snapshot, problems)
 }
