@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{GROUP, VERSION};
+use crate::{GATEWAY_API_GROUP, GROUP, VERSION};
 
 /// A kind that this version knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,9 @@ pub enum GroupKind {
     RESTBridge,
     ConfigMap,
     EndpointSlice,
+    Gateway,
+    GatewayClass,
+    Namespace,
     ReferenceGrant,
     Secret,
     Service,
@@ -55,11 +58,14 @@ impl GroupKind {
         match (api_version, kind) {
             ("v1", "Secret") => Ok(Self::Secret),
             ("v1", "ConfigMap") => Ok(Self::ConfigMap),
+            ("v1", "Namespace") => Ok(Self::Namespace),
             ("v1", "Service") => Ok(Self::Service),
             ("discovery.k8s.io/v1", "EndpointSlice") => Ok(Self::EndpointSlice),
             ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "ReferenceGrant") => {
                 Ok(Self::ReferenceGrant)
             }
+            ("gateway.networking.k8s.io/v1", "Gateway") => Ok(Self::Gateway),
+            ("gateway.networking.k8s.io/v1", "GatewayClass") => Ok(Self::GatewayClass),
             _ => Err(Unserved::Foreign { api_version: api_version.to_owned(), kind: kind.to_owned() }),
         }
     }
@@ -80,6 +86,9 @@ impl GroupKind {
             Self::RESTBridge => "RESTBridge",
             Self::ConfigMap => "ConfigMap",
             Self::EndpointSlice => "EndpointSlice",
+            Self::Gateway => "Gateway",
+            Self::GatewayClass => "GatewayClass",
+            Self::Namespace => "Namespace",
             Self::ReferenceGrant => "ReferenceGrant",
             Self::Secret => "Secret",
             Self::Service => "Service",
@@ -91,10 +100,16 @@ impl GroupKind {
     pub fn group(self) -> &'static str {
         match self {
             Self::MCPBackend | Self::MCPRoute | Self::ToolPolicy | Self::RESTBridge => GROUP,
-            Self::ConfigMap | Self::Secret | Self::Service => "",
+            Self::ConfigMap | Self::Namespace | Self::Secret | Self::Service => "",
             Self::EndpointSlice => "discovery.k8s.io",
-            Self::ReferenceGrant => "gateway.networking.k8s.io",
+            Self::Gateway | Self::GatewayClass | Self::ReferenceGrant => GATEWAY_API_GROUP,
         }
+    }
+
+    /// Its objects stand in no namespace.
+    #[must_use]
+    pub fn is_cluster_scoped(self) -> bool {
+        matches!(self, Self::GatewayClass | Self::Namespace)
     }
 }
 
@@ -117,5 +132,14 @@ mod tests {
         // Envoy AI Gateway has a kind of the same name.
         assert!(matches!(GroupKind::of("aigateway.envoyproxy.io/v1alpha1", "MCPRoute"), Err(Unserved::Foreign { .. })));
         assert_eq!(GroupKind::of("v1", "Secret"), Ok(GroupKind::Secret));
+        assert_eq!(GroupKind::of("gateway.networking.k8s.io/v1", "Gateway"), Ok(GroupKind::Gateway));
+        // Other projects have Gateways, too.
+        assert!(matches!(GroupKind::of("networking.istio.io/v1", "Gateway"), Err(Unserved::Foreign { .. })));
+    }
+
+    #[test]
+    fn classes_and_namespaces_stand_in_no_namespace() {
+        assert!(GroupKind::GatewayClass.is_cluster_scoped() && GroupKind::Namespace.is_cluster_scoped());
+        assert!(!GroupKind::Gateway.is_cluster_scoped() && !GroupKind::MCPBackend.is_cluster_scoped());
     }
 }

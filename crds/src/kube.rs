@@ -1,11 +1,19 @@
-//! The Kubernetes kinds that standalone mode reads beside Ringway's own: what is used of each, nothing more.
+//! The Kubernetes kinds that are read beside Ringway's own: what is used of each, nothing more.
 //!
 //! Unknown fields are allowed: their schemas are not ours. Secret values never show in `Debug`.
+
+mod gateway;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
+
+pub use gateway::{
+    AllowedKind, AllowedNamespaces, AllowedRoutes, FrontendTls, FrontendValidation, Gateway, GatewayAddress,
+    GatewayClass, GatewayClassSpec, GatewayListener, GatewaySpec, GatewayTls, ListenerTls, NamespacesFrom, PortTls,
+    ValidationConfig,
+};
 
 /// Text that never shows itself.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -29,6 +37,10 @@ pub struct ConfigMap {
     #[serde(default)]
     pub data: BTreeMap<String, String>,
 }
+
+/// Only its labels count, which are in its metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct Namespace {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Service {

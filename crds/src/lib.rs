@@ -21,6 +21,8 @@ pub use quantity::{Quantity, QuantityError};
 pub use reference::{ConfigMapKeyRef, LabelSelector, LocalRef, ObjectRef, SecretKeyRef, SecretRef};
 pub use route::MCPRouteSpec;
 
+/// The API group of Gateway, GatewayClass and ReferenceGrant.
+pub const GATEWAY_API_GROUP: &str = "gateway.networking.k8s.io";
 /// The API group of all Ringway kinds.
 pub const GROUP: &str = "ringway.dev";
 /// The only version of [`GROUP`].

@@ -178,6 +178,11 @@ impl<'a> Draft<'a> {
                 self.error(FieldPath::of("kind"), Reason::UnsupportedValue, message);
                 Some(kind)
             }
+            Ok(kind @ (GroupKind::Gateway | GroupKind::GatewayClass | GroupKind::Namespace)) => {
+                let message = format!("{kind} of {api_version} is not read here and has no effect");
+                self.push(FieldPath::of("kind"), Reason::Ignored, Severity::Warning, message);
+                None
+            }
             Ok(kind) => Some(kind),
             Err(error @ Unserved::Foreign { .. }) => {
                 self.push(FieldPath::of("kind"), Reason::Ignored, Severity::Warning, error.to_string());
@@ -228,7 +233,7 @@ impl<'a> Draft<'a> {
                 self.read(spec, &FieldPath::of("spec")).map(|spec| Content::Route(Box::new(spec)))
             }
             GroupKind::ToolPolicy => Some(Content::UnservedPolicy(policy_targets(root))),
-            GroupKind::RESTBridge => None,
+            GroupKind::RESTBridge | GroupKind::Gateway | GroupKind::GatewayClass | GroupKind::Namespace => None,
             GroupKind::ConfigMap => self.read(root, &whole).map(Content::ConfigMap),
             GroupKind::EndpointSlice => self.read(root, &whole).map(Content::EndpointSlice),
             GroupKind::ReferenceGrant => self.read(root, &whole).map(Content::ReferenceGrant),
