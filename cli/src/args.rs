@@ -19,6 +19,14 @@ Traces go to an OpenTelemetry collector by OTLP over HTTP when one of these is s
 Also read: OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_TIMEOUT, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
 OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED";
 
+/// Shown under `ringway demo --help`.
+const SERVERS: &str = "\
+With --servers-only one address serves:
+  /legacy/mcp, /mcp  the legacy server (2025-03-26 to 2025-11-25, sessions)
+  /modern/mcp        the modern server (2026-07-28, stateless)
+  /healthz           200 while it serves, for probes
+SIGTERM and Ctrl-C let calls in flight end (5 s at most); a second one ends at once. In a container listen on 0.0.0.0.";
+
 /// The MCP gateway: many MCP servers behind one URL
 #[derive(Debug, Parser)]
 #[command(name = "ringway", version, after_help = exit::HELP, propagate_version = true)]
@@ -95,13 +103,17 @@ pub struct AdminAddress(pub Option<SocketAddr>);
 
 /// Try the gateway.
 #[derive(Debug, Args)]
+#[command(after_help = SERVERS)]
 pub struct Demo {
-    /// Where clients connect; when the port is taken, the next free one
+    /// Where clients connect; when the port is taken, the next free one (an error with --servers-only)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// End after the call instead of waiting for Ctrl-C
-    #[arg(long)]
+    #[arg(long, conflicts_with = "servers_only")]
     pub once: bool,
+    /// Run the bundled servers alone, without a gateway: something to put behind one
+    #[arg(long)]
+    pub servers_only: bool,
 }
 
 /// Check a configuration.

@@ -1,13 +1,14 @@
 //! The bundled MCP servers of `ringway demo`: one of each era, with the same few tools.
 //!
 //! Real servers, small on purpose: they hold what the two eras need to be tried (sessions, a GET stream, progress,
-//! questions, `input_required`, `listen`) and nothing else. They listen on loopback and trust whoever reaches it, browsers
-//! excepted. Started by `ringway demo` and by the client's tests.
+//! questions, `input_required`, `listen`) and nothing else. They listen on loopback, or all at one address as `site` is
+//! told, and trust whoever reaches them, browsers excepted. Started by `ringway demo` and by the client's tests.
 
 pub mod command;
 mod legacy;
 mod modern;
 mod rpc;
+pub mod site;
 mod state;
 mod tools;
 mod web;
@@ -51,7 +52,8 @@ impl Server {
     async fn start<H: web::Handler>(handler: Arc<H>) -> io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let acceptor = tokio::spawn(web::accept(listener, handler)).abort_handle();
+        let handler = Arc::new(site::Alone(handler));
+        let acceptor = tokio::spawn(web::accept(listener, handler, std::future::pending())).abort_handle();
         Ok(Self { address, acceptor })
     }
 

@@ -9,7 +9,7 @@ use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use serde_json::value::RawValue;
 
-use super::{PATH, Server};
+use super::{PATH, Server, site};
 use crate::args::Demo;
 use crate::call;
 use crate::client::{Client, Endpoint, EraChoice, Options};
@@ -35,6 +35,9 @@ const CONFIGURATION: &str = include_str!("demo.yaml");
 /// # Errors
 /// When a part cannot be started, or a call fails.
 pub fn demo(options: &Demo) -> Result<Exit, CommandError> {
+    if options.servers_only {
+        return remote::block_on(site::command(options));
+    }
     remote::block_on(show(options))
 }
 

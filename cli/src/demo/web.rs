@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,13 +16,13 @@ use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use ringway_mcp::sse;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::PATH;
 use super::rpc;
 
 /// The tools take a few numbers and a name.
@@ -31,6 +31,8 @@ const MAX_BODY: usize = 1 << 20;
 const SLOW: Duration = Duration::from_secs(30);
 /// Events that wait for a slow reader before its call waits too.
 const EVENTS: usize = 16;
+/// What calls in flight may take once the server is told to stop; streams without an end are cut then.
+const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) type Reply = Response<BoxBody<Bytes, Infallible>>;
 
@@ -50,10 +52,16 @@ pub(super) struct Events {
 
 struct EventBody(mpsc::Receiver<Bytes>);
 
-/// Serves until aborted; connections end with their clients.
-pub(super) async fn accept<H: Handler>(listener: TcpListener, handler: Arc<H>) {
+/// Serves until `stop`, then lets calls in flight end; connections end with their clients.
+pub(super) async fn accept<H: Handler>(listener: TcpListener, handler: Arc<H>, stop: impl Future<Output = ()>) {
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop);
     loop {
-        let stream = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors: wait for some to close.
@@ -63,28 +71,29 @@ pub(super) async fn accept<H: Handler>(listener: TcpListener, handler: Arc<H>) {
             }
         };
         let handler = Arc::clone(&handler);
+        let service = service_fn(move |request| {
+            let handler = Arc::clone(&handler);
+            async move { Ok::<_, Infallible>(respond(handler, request).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(SLOW)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = connections.watch(connection);
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let handler = Arc::clone(&handler);
-                async move { Ok::<_, Infallible>(respond(handler, request).await) }
-            });
-            let served = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(SLOW)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
+            if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to a demo server ended with an error");
             }
         });
+    }
+    drop(listener);
+    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+        tracing::debug!("streams were open at the end");
     }
 }
 
 async fn respond<H: Handler>(handler: Arc<H>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    if head.uri.path() != PATH {
-        return empty(StatusCode::NOT_FOUND);
-    }
     match tokio::time::timeout(SLOW, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => handler.handle(head, body.to_bytes()).await,
         Ok(Err(_)) => empty(StatusCode::PAYLOAD_TOO_LARGE),

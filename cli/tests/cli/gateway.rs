@@ -98,6 +98,15 @@ fn status_of(address: SocketAddr, path: &str) -> String {
     answer.split_whitespace().nth(1).unwrap().to_owned()
 }
 
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_whitespace().nth(1).unwrap().to_owned()
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
@@ -237,4 +246,44 @@ fn variables_for_traces_are_read_and_one_that_cannot_be_followed_is_named() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("OTEL_EXPORTER_OTLP_PROTOCOL: \"grpc\" is not served"), "{text}");
+}
+
+#[test]
+fn the_bundled_servers_run_alone_at_one_address() {
+    let mut servers = Running::start(&["demo", "--servers-only", "--listen", "127.0.0.1:0"]);
+    let line = servers.line_with("The bundled servers listen on");
+    let url = line.split_whitespace().last().unwrap();
+    for (path, era, revision) in [
+        ("/legacy/mcp", "legacy", "2025-11-25"),
+        ("/mcp", "legacy", "2025-11-25"),
+        ("/modern/mcp", "modern", "2026-07-28"),
+    ] {
+        let at = format!("{url}{path}");
+        let output = ringway(&["tools", &at]).output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(out.contains("countdown") && err.contains(revision), "{out}{err}");
+        let output = ringway(&["call", &at, "add", r#"{"a":1,"b":2}"#, "--era", era]).output().unwrap();
+        assert_eq!(output.stdout, b"3\n", "{path}");
+    }
+    let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    assert_eq!(get(address, "/healthz"), "200");
+    assert_eq!((get(address, "/"), status_of(address, "/healthz")), ("404".to_owned(), "405".to_owned()));
+    let output = ringway(&["demo", "--servers-only", "--listen", &address.to_string()]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && text.contains(&address.to_string()),
+        "a Service expects its port: {text}"
+    );
+}
+
+#[test]
+fn the_bundled_servers_end_calls_before_themselves() {
+    let mut servers = Running::start(&["demo", "--servers-only", "--listen", "127.0.0.1:0"]);
+    let line = servers.line_with("The bundled servers listen on");
+    let url = format!("{}/modern/mcp", line.split_whitespace().last().unwrap());
+    let mut call = Running::start(&["call", &url, "countdown", r#"{"from":5,"delay_ms":100}"#]);
+    call.line_with("progress 1/5");
+    servers.signal("-TERM");
+    call.line_with("progress 5/5");
+    assert_eq!((call.wait().code(), servers.wait().code()), (Some(0), Some(0)));
 }
