@@ -25,13 +25,15 @@ pub struct Object {
     pub(crate) meta: ObjectMeta,
     pub(crate) content: Content,
     pub(crate) origin: Origin,
+    /// What was wrong with it as it was read.
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// Where an object was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) file: Arc<str>,
-    /// The document without its scalars.
+    /// The document without its scalars; a null when there are no lines to point at.
     pub(crate) root: Node,
 }
 
@@ -67,10 +69,16 @@ impl Object {
         &self.id
     }
 
-    /// The file name as it was given to `parse_documents`.
+    /// The file name as it was given to `parse_documents`; `cluster` for an object of an API server.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.origin.file
+    }
+
+    /// What was wrong with it as it was read.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     pub(crate) fn label(&self) -> ObjectLabel {

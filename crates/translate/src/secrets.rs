@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ringway_crds::kube;
+use ringway_crds::{GroupKind, kube};
 use ringway_snapshot::{ObjectName, Secret};
 
 use crate::object::Content;
@@ -35,7 +35,7 @@ impl Secrets {
     pub(crate) fn read(world: &World, env: Env<'_>) -> (Self, Vec<Problem>) {
         let mut secrets = Self::default();
         let mut problems = Vec::new();
-        for object in world.unique() {
+        for object in world.unique(GroupKind::Secret) {
             let Content::Secret(secret) = &object.content else { continue };
             let mut scope = Scope::new(object);
             secrets.0.insert(object.id.name.clone(), values(&mut scope, secret, env));

@@ -1,7 +1,8 @@
-//! YAML text to objects and problems: syntax, types, unknown and doubled fields, each with its line.
+//! YAML text or an API server's JSON to objects and problems: syntax, types, unknown and doubled fields, with lines.
 //!
-//! What fields mean is not known here. Called once per file by whoever reads files.
+//! What fields mean is not known here. Called once per file by whoever reads files, once per object by the operator.
 
+mod json;
 mod node;
 mod read;
 mod split;
@@ -17,7 +18,7 @@ use crate::path::FieldPath;
 use crate::problem::{ObjectLabel, Problem, Reason, Severity};
 use crate::text;
 use node::Value;
-use read::Fault;
+use read::{Fault, MAX_DEPTH};
 use typed::{Misfit, MisfitKind};
 
 pub(crate) use node::Node;
@@ -90,7 +91,8 @@ impl FileReader<'_> {
     }
 
     fn object(&mut self, root: &Node, faults: Vec<Fault>) {
-        let mut draft = Draft::new(Arc::clone(self.file), root);
+        let origin = Origin { file: Arc::clone(self.file), root: root.skeleton() };
+        let mut draft = Draft::new(origin, root);
         draft.faults(faults);
         let object = draft.object();
         self.problems.append(&mut draft.problems);
@@ -101,14 +103,14 @@ impl FileReader<'_> {
 // === impl Draft ===
 
 impl<'a> Draft<'a> {
-    fn new(file: Arc<str>, root: &'a Node) -> Self {
+    fn new(origin: Origin, root: &'a Node) -> Self {
         let named = |field: &str| root.child("metadata").and_then(|meta| meta.child(field)).and_then(Node::text);
         let label = root.child("kind").and_then(Node::text).map(|kind| ObjectLabel {
             kind: text::cut(kind),
             namespace: text::cut(named("namespace").unwrap_or("default")),
             name: text::cut(named("name").unwrap_or("?")),
         });
-        Self { root, origin: Origin { file, root: root.skeleton() }, label, problems: Vec::new() }
+        Self { root, origin, label, problems: Vec::new() }
     }
 
     fn error(&mut self, field: FieldPath, reason: Reason, message: impl Into<String>) {
@@ -126,9 +128,7 @@ impl<'a> Draft<'a> {
                 Fault::DuplicateKey { position, path } => {
                     (position, path, Reason::DuplicateField, "stands twice in the same mapping".to_owned())
                 }
-                Fault::HugeNumber { position, path } => {
-                    (position, path, Reason::InvalidValue, "the number does not fit into 64 bits; quote it".to_owned())
-                }
+                Fault::HugeNumber { position, path } => (position, path, Reason::InvalidValue, json::NUMBER.to_owned()),
                 Fault::BooleanKey { position, path, written } => {
                     let message = format!("YAML 1.1 reads the key `{written}` as a boolean; quote it");
                     (position, path, Reason::InvalidValue, message)
@@ -155,7 +155,7 @@ impl<'a> Draft<'a> {
             Some(content @ Content::UnservedPolicy(_)) => content,
             _ => Content::Refused,
         };
-        Some(Object { id, meta, content, origin: self.origin.clone() })
+        Some(Object { id, meta, content, origin: self.origin.clone(), problems: self.problems.clone() })
     }
 
     fn kind(&mut self) -> Option<GroupKind> {

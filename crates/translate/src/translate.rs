@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ringway_crds::GroupKind;
 use ringway_snapshot::{Backend, ObjectName, Route, Snapshot};
 
 use crate::backend;
@@ -53,7 +54,7 @@ pub fn translate(world: &World, _install: &Install, env: &dyn Fn(&str) -> Option
 
 fn backends(refs: Refs<'_>, problems: &mut Vec<Problem>) -> BTreeMap<ObjectName, Backend> {
     let mut backends = BTreeMap::new();
-    for object in refs.world.unique() {
+    for object in refs.world.unique(GroupKind::MCPBackend) {
         let Content::Backend(spec) = &object.content else { continue };
         let mut scope = Scope::new(object);
         let backend = backend::backend(&mut scope, refs, spec).filter(|_| scope.errors() == 0);
@@ -66,7 +67,7 @@ fn backends(refs: Refs<'_>, problems: &mut Vec<Problem>) -> BTreeMap<ObjectName,
 fn routes(known: Known<'_>, problems: &mut Vec<Problem>) -> Vec<Route> {
     let world = known.refs.world;
     let mut candidates = Vec::new();
-    for object in world.unique() {
+    for object in world.unique(GroupKind::MCPRoute) {
         let Content::Route(spec) = &object.content else { continue };
         let mut scope = Scope::new(object);
         if object.meta.creation_timestamp.is_some() && conflict::created(object).is_none() {

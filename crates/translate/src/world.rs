@@ -1,9 +1,10 @@
 //! All objects of a configuration, by kind and name.
 //!
-//! Holds and finds; judges nothing but that a name stands for one object. Built by whoever read the files, handed to
-//! `translate`.
+//! Holds and finds; judges nothing but that a name stands for one object. Built by whoever read the files, kept up to
+//! date by the operator, handed to `translate`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ringway_crds::{GroupKind, kube};
 use ringway_snapshot::ObjectName;
@@ -16,7 +17,7 @@ use crate::problem::{Problem, Reason, Severity};
 #[derive(Debug, Clone, Default)]
 pub struct World {
     /// More than one under a name: none of them counts.
-    objects: BTreeMap<ObjectId, Vec<Object>>,
+    objects: BTreeMap<ObjectId, Vec<Arc<Object>>>,
     /// Service → its EndpointSlices.
     slices: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
 }
@@ -32,19 +33,45 @@ pub(crate) enum Found<T> {
 // === impl World ===
 
 impl World {
-    /// The order of the objects does not matter.
+    /// The order of the objects does not matter. Objects of one name are all kept, and none of them counts.
     #[must_use]
-    pub fn from_objects(objects: impl IntoIterator<Item = Object>) -> Self {
-        let mut by_id: BTreeMap<ObjectId, Vec<Object>> = BTreeMap::new();
+    pub fn from_objects(objects: impl IntoIterator<Item = impl Into<Arc<Object>>>) -> Self {
+        let mut world = Self::default();
         for object in objects {
-            by_id.entry(object.id.clone()).or_default().push(object);
+            world.add(object.into());
         }
-        for same in by_id.values_mut() {
+        for same in world.objects.values_mut().filter(|same| same.len() > 1) {
             same.sort_by(|a, b| {
                 (&a.origin.file, a.origin.root.position).cmp(&(&b.origin.file, b.origin.root.position))
             });
         }
-        Self { slices: slices(&by_id), objects: by_id }
+        world
+    }
+
+    /// Takes the place of whatever has the same kind and name.
+    pub fn insert(&mut self, object: Arc<Object>) {
+        self.remove(&object.id);
+        self.add(object);
+    }
+
+    /// Whatever has the kind and name; nothing is as good.
+    pub fn remove(&mut self, id: &ObjectId) {
+        for object in self.objects.remove(id).unwrap_or_default() {
+            let Some(service) = service_of(&object) else { continue };
+            if let Some(slices) = self.slices.get_mut(&service) {
+                slices.remove(&id.name);
+                if slices.is_empty() {
+                    self.slices.remove(&service);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, object: Arc<Object>) {
+        if let Some(service) = service_of(&object) {
+            self.slices.entry(service).or_default().insert(object.id.name.clone());
+        }
+        self.objects.entry(object.id.clone()).or_default().push(object);
     }
 
     /// How many objects there are, broken ones included.
@@ -58,18 +85,27 @@ impl World {
         self.objects.is_empty()
     }
 
-    /// Every object whose name stands for it alone, in the order of kind, namespace and name.
-    pub(crate) fn unique(&self) -> impl Iterator<Item = &Object> {
-        self.objects.values().filter_map(|same| match same.as_slice() {
-            [one] => Some(one),
-            _ => None,
-        })
+    /// Every object of a kind whose name stands for it alone, in the order of namespace and name.
+    pub(crate) fn unique(&self, kind: GroupKind) -> impl Iterator<Item = &Object> {
+        self.range(kind, "").filter_map(|(_, same)| alone(same))
     }
 
     /// All objects of a kind, doubled ones included.
     pub(crate) fn of_kind(&self, kind: GroupKind) -> impl Iterator<Item = &Object> {
-        let first = ObjectId { kind, name: ObjectName::new("", "") };
-        self.objects.range(first..).take_while(move |(id, _)| id.kind == kind).flat_map(|(_, same)| same)
+        self.range(kind, "").flat_map(|(_, same)| same).map(AsRef::as_ref)
+    }
+
+    /// The objects of a kind in a namespace whose names stand for them alone.
+    pub(crate) fn in_namespace<'a>(&'a self, kind: GroupKind, namespace: &'a str) -> impl Iterator<Item = &'a Object> {
+        self.range(kind, namespace)
+            .take_while(move |(id, _)| id.name.namespace == namespace)
+            .filter_map(|(_, same)| alone(same))
+    }
+
+    /// From the first object of a namespace to the last of the kind.
+    fn range(&self, kind: GroupKind, namespace: &str) -> impl Iterator<Item = (&ObjectId, &[Arc<Object>])> {
+        let first = ObjectId { kind, name: ObjectName::new(namespace, "") };
+        self.objects.range(first..).take_while(move |(id, _)| id.kind == kind).map(|(id, same)| (id, same.as_slice()))
     }
 
     pub(crate) fn find(&self, kind: GroupKind, name: &ObjectName) -> Found<&Object> {
@@ -105,13 +141,11 @@ impl World {
     }
 
     /// The ReferenceGrants of a namespace.
-    pub(crate) fn grants(&self, namespace: &str) -> impl Iterator<Item = &kube::ReferenceGrant> {
-        self.of_kind(GroupKind::ReferenceGrant).filter(move |object| object.id.name.namespace == namespace).filter_map(
-            |object| match self.find(GroupKind::ReferenceGrant, &object.id.name) {
-                Found::One(Object { content: Content::ReferenceGrant(grant), .. }) => Some(grant),
-                _ => None,
-            },
-        )
+    pub(crate) fn grants<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a kube::ReferenceGrant> {
+        self.in_namespace(GroupKind::ReferenceGrant, namespace).filter_map(|object| match &object.content {
+            Content::ReferenceGrant(grant) => Some(grant),
+            _ => None,
+        })
     }
 
     /// One problem for each object that shares its name with another.
@@ -134,16 +168,18 @@ impl World {
     }
 }
 
-/// Service → the names of its slices, each once.
-fn slices(objects: &BTreeMap<ObjectId, Vec<Object>>) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
-    let mut slices: BTreeMap<ObjectName, BTreeSet<ObjectName>> = BTreeMap::new();
-    for object in objects.values().flatten().filter(|object| object.id.kind == GroupKind::EndpointSlice) {
-        if let Some(service) = object.meta.labels.get(kube::SERVICE_NAME_LABEL) {
-            let service = ObjectName::new(object.id.name.namespace.as_str(), service.as_str());
-            slices.entry(service).or_default().insert(object.id.name.clone());
-        }
+/// The Service that an EndpointSlice belongs to.
+fn service_of(object: &Object) -> Option<ObjectName> {
+    let service = object.meta.labels.get(kube::SERVICE_NAME_LABEL)?;
+    (object.id.kind == GroupKind::EndpointSlice)
+        .then(|| ObjectName::new(object.id.name.namespace.as_str(), service.as_str()))
+}
+
+fn alone(same: &[Arc<Object>]) -> Option<&Object> {
+    match same {
+        [one] => Some(one),
+        _ => None,
     }
-    slices
 }
 
 // === impl Found ===

@@ -40,6 +40,30 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
+// === impl Value ===
+
+impl Value {
+    /// `None`: an API server holds no whole number beyond `i64`.
+    pub(crate) fn unsigned(value: u64) -> Option<Self> {
+        i64::try_from(value).is_ok().then_some(Self::Unsigned(value))
+    }
+
+    /// A whole float is an integer, as it is for Go's JSON; `None`: infinite, no number, or beyond `i64`.
+    pub(crate) fn float(value: f64) -> Option<Self> {
+        // Both bounds are exact: -2^63 and 2^63.
+        const MOST: f64 = 9_223_372_036_854_775_808.0;
+        if !(-MOST..MOST).contains(&value) {
+            return None;
+        }
+        if value.fract() != 0.0 {
+            return Some(Self::Float(value));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+        let whole = value as i64;
+        Some(u64::try_from(whole).map_or(Self::Signed(whole), Self::Unsigned))
+    }
+}
+
 // === impl Node ===
 
 impl Node {

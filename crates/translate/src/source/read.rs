@@ -23,7 +23,7 @@ pub(crate) enum Fault {
         position: Position,
         path: FieldPath,
     },
-    /// A whole number that no one can hold: silently a float in other parsers.
+    /// A whole number that no one can hold, silently a float in other parsers; or infinity.
     HugeNumber {
         position: Position,
         path: FieldPath,
@@ -39,7 +39,7 @@ pub(crate) enum Fault {
 // One document of configuration is small: Secrets and ConfigMaps are bounded by etcd's 1 MiB, and 20,000 values are
 // more than any object needs. An alias bomb ends here, too.
 const MAX_NODES: usize = 20_000;
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Reads one document. The faults are all there are in it; with any fault but none of syntax the tree is still whole
 /// enough to look on.
@@ -106,14 +106,8 @@ impl Builder<'_> {
             Raw::Null => Value::Null,
             Raw::Bool(value) => Value::Bool(value, self.written(raw.defined)),
             Raw::Signed(value) => u64::try_from(value).map_or(Value::Signed(value), Value::Unsigned),
-            Raw::Unsigned(value) => Value::Unsigned(value),
-            Raw::Float(value) => {
-                let written = self.written(raw.defined);
-                if written.trim_start_matches(['-', '+']).bytes().all(|b| b.is_ascii_digit()) {
-                    self.faults.push(Fault::HugeNumber { position, path: self.path.clone().into() });
-                }
-                Value::Float(value)
-            }
+            Raw::Unsigned(value) => Value::unsigned(value).unwrap_or_else(|| self.huge(position)),
+            Raw::Float(value) => Value::float(value).unwrap_or_else(|| self.huge(position)),
             Raw::Text(text) => Value::Text(text),
             Raw::List(items) => Value::List(
                 items.into_iter().enumerate().map(|(index, item)| self.below(Step::Index(index), item)).collect(),
@@ -121,6 +115,11 @@ impl Builder<'_> {
             Raw::Map(entries) => Value::Map(self.entries(entries)),
         };
         Node { position, value }
+    }
+
+    fn huge(&mut self, position: Position) -> Value {
+        self.faults.push(Fault::HugeNumber { position, path: self.path.clone().into() });
+        Value::Unsigned(0)
     }
 
     fn entries(&mut self, raw: Vec<(Spanned<Key>, Spanned<Raw>)>) -> Vec<Entry> {

@@ -5,6 +5,8 @@ mod examples;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod json;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod worlds;
