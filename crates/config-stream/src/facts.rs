@@ -1,0 +1,210 @@
+//! What a pod found out about backends and routes.
+//!
+//! The data plane says all that it knows; the stream carries what changed since the last message, in pieces, and
+//! nothing of what did not. Called by both ends.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use ringway_snapshot::ObjectName;
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Key, Kind};
+use crate::limits::{FACTS, FACTS_PER_MESSAGE, LIST_LENGTH, NAME_BYTES, SENTENCE_BYTES, TEXT_BYTES};
+use crate::pod::cut;
+use crate::wire;
+
+/// Everything that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Facts {
+    pub backends: BTreeMap<ObjectName, BackendFacts>,
+    pub routes: BTreeMap<ObjectName, RouteFacts>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BackendFacts {
+    pub reach: Reach,
+    /// CamelCase, when not reached: `Timeout`, `ConnectionRefused`, `Unauthorized`, `TLS`, `DNS`, `ProtocolError`, ...
+    pub reason: String,
+    pub message: String,
+    /// Newest first.
+    pub protocol_versions: Vec<String>,
+    pub server_name: String,
+    pub server_version: String,
+    /// `None`: not known.
+    pub tools: Option<u32>,
+    pub prompts: Option<u32>,
+    pub resources: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RouteFacts {
+    pub tools: Option<u32>,
+    /// Visible names that more than one section claims; the first [`LIST_LENGTH`].
+    pub clashes: Vec<String>,
+}
+
+/// Whether a backend answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Reach {
+    /// Not tried yet.
+    #[default]
+    Unknown,
+    Reached,
+    Failed,
+}
+
+// === impl Facts ===
+
+impl Facts {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.backends.is_empty() && self.routes.is_empty()
+    }
+
+    /// What is here and not so in `said`.
+    #[must_use]
+    pub fn since(&self, said: &Self) -> Self {
+        Self { backends: changed(&self.backends, &said.backends), routes: changed(&self.routes, &said.routes) }
+    }
+
+    /// What is in `said` and no longer known.
+    pub fn forgotten<'a>(&'a self, said: &'a Self) -> impl Iterator<Item = Key> + 'a {
+        let backends = said.backends.keys().filter(|name| !self.backends.contains_key(name));
+        let routes = said.routes.keys().filter(|name| !self.routes.contains_key(name));
+        backends.map(|name| Key::new(Kind::Backend, name)).chain(routes.map(|name| Key::new(Kind::Route, name)))
+    }
+
+    /// Takes in a later message of the same pod. Of backends and routes beyond [`FACTS`] nothing is kept.
+    pub fn merge(&mut self, later: Self) {
+        merge(&mut self.backends, later.backends);
+        merge(&mut self.routes, later.routes);
+    }
+
+    /// Drops what is said of `key`. False: nothing was.
+    pub fn forget(&mut self, key: &Key) -> bool {
+        let Some((namespace, name)) = key.name.split_once('/') else { return false };
+        let name = ObjectName::new(namespace, name);
+        match key.kind {
+            Kind::Listener => false,
+            Kind::Backend => self.backends.remove(&name).is_some(),
+            Kind::Route => self.routes.remove(&name).is_some(),
+        }
+    }
+
+    /// As messages of a bounded size.
+    #[must_use]
+    pub fn to_wire(&self) -> Vec<wire::Facts> {
+        let backends: Vec<_> = self.backends.iter().map(|(name, facts)| facts.to_wire(name)).collect();
+        let routes: Vec<_> = self.routes.iter().map(|(name, facts)| facts.to_wire(name)).collect();
+        let backends = backends.chunks(FACTS_PER_MESSAGE);
+        let routes = routes.chunks(FACTS_PER_MESSAGE);
+        backends
+            .map(|backends| wire::Facts { backends: backends.to_vec(), routes: vec![] })
+            .chain(routes.map(|routes| wire::Facts { backends: vec![], routes: routes.to_vec() }))
+            .collect()
+    }
+
+    /// Reads a message, with every text and list cut to its bound; what has no usable name is left out.
+    #[must_use]
+    pub fn from_wire(facts: wire::Facts) -> Self {
+        let backends = facts.backends.into_iter().take(FACTS);
+        let routes = facts.routes.into_iter().take(FACTS);
+        Self {
+            backends: backends.filter_map(|facts| Some((name(&facts.name)?, BackendFacts::from_wire(facts)))).collect(),
+            routes: routes.filter_map(|facts| Some((name(&facts.name)?, RouteFacts::from_wire(facts)))).collect(),
+        }
+    }
+}
+
+fn changed<T: Clone + PartialEq>(
+    now: &BTreeMap<ObjectName, T>,
+    said: &BTreeMap<ObjectName, T>,
+) -> BTreeMap<ObjectName, T> {
+    let changed = now.iter().filter(|(name, facts)| said.get(*name) != Some(*facts));
+    changed.map(|(name, facts)| (name.clone(), facts.clone())).collect()
+}
+
+fn merge<T>(known: &mut BTreeMap<ObjectName, T>, later: BTreeMap<ObjectName, T>) {
+    for (name, facts) in later {
+        if known.len() < FACTS || known.contains_key(&name) {
+            known.insert(name, facts);
+        }
+    }
+}
+
+fn name(text: &str) -> Option<ObjectName> {
+    let (namespace, name) = text.split_once('/').filter(|_| text.len() <= NAME_BYTES)?;
+    Some(ObjectName::new(namespace, name))
+}
+
+fn cut_list(list: Vec<String>) -> Vec<String> {
+    list.into_iter().take(LIST_LENGTH).map(|text| cut(text, TEXT_BYTES)).collect()
+}
+
+// === impl BackendFacts ===
+
+impl BackendFacts {
+    fn to_wire(&self, name: &ObjectName) -> wire::BackendFacts {
+        wire::BackendFacts {
+            name: name.to_string(),
+            reach: self.reach.to_wire(),
+            reason: cut(self.reason.clone(), TEXT_BYTES),
+            message: cut(self.message.clone(), SENTENCE_BYTES),
+            protocol_versions: cut_list(self.protocol_versions.clone()),
+            server_name: cut(self.server_name.clone(), TEXT_BYTES),
+            server_version: cut(self.server_version.clone(), TEXT_BYTES),
+            tools: self.tools,
+            prompts: self.prompts,
+            resources: self.resources,
+        }
+    }
+
+    fn from_wire(facts: wire::BackendFacts) -> Self {
+        Self {
+            reach: Reach::from_wire(facts.reach),
+            reason: cut(facts.reason, TEXT_BYTES),
+            message: cut(facts.message, SENTENCE_BYTES),
+            protocol_versions: cut_list(facts.protocol_versions),
+            server_name: cut(facts.server_name, TEXT_BYTES),
+            server_version: cut(facts.server_version, TEXT_BYTES),
+            tools: facts.tools,
+            prompts: facts.prompts,
+            resources: facts.resources,
+        }
+    }
+}
+
+// === impl RouteFacts ===
+
+impl RouteFacts {
+    fn to_wire(&self, name: &ObjectName) -> wire::RouteFacts {
+        wire::RouteFacts { name: name.to_string(), tools: self.tools, clashes: cut_list(self.clashes.clone()) }
+    }
+
+    fn from_wire(facts: wire::RouteFacts) -> Self {
+        Self { tools: facts.tools, clashes: cut_list(facts.clashes) }
+    }
+}
+
+// === impl Reach ===
+
+impl Reach {
+    const fn to_wire(self) -> i32 {
+        match self {
+            Self::Unknown => wire::Reach::Unspecified as i32,
+            Self::Reached => wire::Reach::Reached as i32,
+            Self::Failed => wire::Reach::Failed as i32,
+        }
+    }
+
+    fn from_wire(reach: i32) -> Self {
+        match wire::Reach::try_from(reach) {
+            Ok(wire::Reach::Reached) => Self::Reached,
+            Ok(wire::Reach::Failed) => Self::Failed,
+            Ok(wire::Reach::Unspecified) | Err(_) => Self::Unknown,
+        }
+    }
+}
