@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dial::Dial;
 use crate::name::{BackendKey, ObjectName};
 use crate::secret::Secret;
 
@@ -47,16 +48,6 @@ pub struct HttpTarget {
     pub endpoints: Option<Vec<SocketAddr>>,
     pub tls: Option<BackendTls>,
     pub dial: Dial,
-}
-
-/// Which addresses may be dialled: asked of each address right before it is connected to, since DNS may say anything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Dial {
-    Any,
-    /// Addresses of the public internet (IANA's special-purpose registries are not) and those in `allowed`, CIDRs.
-    Public {
-        allowed: Vec<String>,
-    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

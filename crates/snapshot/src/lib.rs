@@ -3,6 +3,7 @@
 //! Does not read YAML, know Kubernetes or compile matchers. Made by `ringway-translate`, obeyed by `ringway-dataplane`.
 
 mod backend;
+mod dial;
 mod listener;
 mod name;
 mod route;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use backend::{
-    Affinity, Backend, BackendLimits, BackendTls, Credentials, Dial, EndpointLoss, HttpTarget, Scheme, StdioTarget,
-    Target, Timeouts, TransportHint, Trust,
+    Affinity, Backend, BackendLimits, BackendTls, Credentials, EndpointLoss, HttpTarget, Scheme, StdioTarget, Target,
+    Timeouts, TransportHint, Trust,
 };
+pub use dial::{Dial, is_public};
 pub use listener::{Certificate, ClientValidation, Listener, ListenerName, ListenerTls};
 pub use name::{BackendKey, ObjectName};
 pub use route::{OnBackendFailure, Override, Route, RouteBackend, Selection, Sessions, uri_prefix};
