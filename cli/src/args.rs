@@ -50,9 +50,13 @@ pub enum Command {
     Demo(Demo),
     /// Check a configuration: every problem with file, line and field
     Validate(Validate),
-    /// List the tools of an MCP server
-    Tools(Tools),
-    /// Call a tool of an MCP server
+    /// List the tools of an MCP server, or of a route of a cluster
+    Tools(Lists),
+    /// List the prompts of an MCP server, or of a route of a cluster
+    Prompts(Lists),
+    /// List the resources of an MCP server, or of a route of a cluster
+    Resources(Resources),
+    /// Call a tool of an MCP server, or of a route of a cluster
     Call(Call),
     /// Print a completion script for a shell
     Completions(Completions),
@@ -127,15 +131,26 @@ pub struct Validate {
     pub output: Format,
 }
 
-/// List tools.
+/// List what a server has.
 #[derive(Debug, Args)]
-pub struct Tools {
+pub struct Lists {
     /// Which server.
     #[command(flatten)]
     pub remote: Remote,
-    /// How to print the tools
+    /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// List resources.
+#[derive(Debug, Args)]
+pub struct Resources {
+    /// Which server, and how to print.
+    #[command(flatten)]
+    pub lists: Lists,
+    /// The templates instead
+    #[arg(long)]
+    pub templates: bool,
 }
 
 /// Print a completion script.

@@ -13,8 +13,9 @@ mod modern;
 mod params;
 mod probe;
 mod reply;
+mod unverified;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub use error::ClientError;
 pub use http::Endpoint;
 pub use message::RpcError;
 
+use crate::cluster::forward::Tunnel;
 use http::Http;
 use legacy::Session;
 use modern::Modern;
@@ -45,8 +47,19 @@ pub struct Options {
     pub headers: HeaderMap,
     /// A server that sends no byte for this long is given up.
     pub silence: Duration,
-    /// Certificates in PEM to trust beside the system's.
-    pub extra_roots: Option<Vec<u8>>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// The way to the server, where it is not by its address.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// Whose certificates are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// The system's, and these (PEM).
+    System { extra_roots: Option<Vec<u8>> },
+    /// Whoever answers.
+    Anyone,
 }
 
 /// Which era of the protocol to speak with a server.
@@ -74,16 +87,27 @@ pub struct ServerInfo {
     pub instructions: Option<String>,
 }
 
-/// One tool of a server: the description as sent, and what this program reads of it.
+/// What a server can be asked to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    Tools,
+    Prompts,
+    Resources,
+    ResourceTemplates,
+}
+
+/// One entry of a list: the description as sent, and what this program reads of it.
 #[derive(Debug, Clone)]
-pub struct Tool {
+pub struct Listed {
     /// Name as the server spells it.
     pub name: String,
+    /// `uri` or `uriTemplate`, of resources.
+    pub uri: Option<String>,
     /// For people, if given.
     pub title: Option<String>,
     /// For models, if given.
     pub description: Option<String>,
-    /// The whole tool object, byte for byte.
+    /// The whole object, byte for byte.
     pub raw: Box<RawValue>,
 }
 
@@ -117,7 +141,13 @@ enum Era {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { era: EraChoice::Auto, headers: HeaderMap::new(), silence: Duration::from_secs(300), extra_roots: None }
+        Self {
+            era: EraChoice::Auto,
+            headers: HeaderMap::new(),
+            silence: Duration::from_secs(300),
+            trust: Trust::System { extra_roots: None },
+            tunnel: None,
+        }
     }
 }
 
@@ -129,14 +159,15 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached, refuses, or speaks no revision that this client knows.
     pub async fn connect(endpoint: Endpoint, options: Options) -> Result<Self, ClientError> {
-        let http = Arc::new(Http::new(endpoint, options.headers, options.silence, options.extra_roots.as_deref())?);
-        if options.era == EraChoice::Legacy {
+        let era = options.era;
+        let http = Arc::new(Http::new(endpoint, options)?);
+        if era == EraChoice::Legacy {
             return Self::initialize(http).await;
         }
         let mut modern = Modern::new(Arc::clone(&http));
         match modern.probe().await? {
             Verdict::Modern(info) => Ok(Self { era: Era::Modern(modern), info }),
-            Verdict::Legacy if options.era == EraChoice::Auto => Self::initialize(http).await,
+            Verdict::Legacy if era == EraChoice::Auto => Self::initialize(http).await,
             Verdict::Legacy => Err(ClientError::Protocol("the server does not speak 2026-07-28".to_owned())),
         }
     }
@@ -158,15 +189,15 @@ impl Client {
         matches!(self.era, Era::Modern(_))
     }
 
-    /// All pages of `tools/list`.
+    /// All pages of a list.
     ///
     /// # Errors
     /// As [`ClientError`] says; a list that repeats a cursor or exceeds 1,000 pages is a protocol error.
-    pub async fn tools(&mut self) -> Result<Vec<Tool>, ClientError> {
-        let mut tools = self.all_tools().await?;
-        if self.is_modern() {
+    pub async fn list(&mut self, list: List) -> Result<Vec<Listed>, ClientError> {
+        let mut all = self.every_page(list).await?;
+        if self.is_modern() && list == List::Tools {
             // The modern transport lets a client use no tool whose header annotations it cannot follow.
-            tools.retain(|tool| match modern::check_annotations(&tool.raw) {
+            all.retain(|tool| match modern::check_annotations(&tool.raw) {
                 Ok(()) => true,
                 Err(error) => {
                     tracing::warn!(tool = tool.name, %error, "a tool was dropped");
@@ -174,30 +205,28 @@ impl Client {
                 }
             });
         }
-        Ok(tools)
+        Ok(all)
     }
 
-    async fn all_tools(&mut self) -> Result<Vec<Tool>, ClientError> {
-        let mut tools = Vec::new();
+    async fn every_page(&mut self, list: List) -> Result<Vec<Listed>, ClientError> {
+        let method = list.method();
+        let mut all = Vec::new();
         let mut cursor: Option<String> = None;
         let mut seen = HashSet::new();
         for _ in 0..MAX_PAGES {
             let raw = match &mut self.era {
-                Era::Modern(modern) => modern.list_page(cursor.as_deref()).await?,
-                Era::Legacy(session) => session.list_page(cursor.as_deref()).await?,
+                Era::Modern(modern) => modern.list_page(method, cursor.as_deref()).await?,
+                Era::Legacy(session) => session.list_page(method, cursor.as_deref()).await?,
             };
-            let page: ToolsPage = message::read_result(&raw, "tools/list")?;
-            for raw in page.tools {
-                let head: ToolHead = message::read_result(&raw, "tools/list")?;
-                tools.push(Tool { name: head.name, title: head.title, description: head.description, raw });
-            }
-            let Some(next) = page.next_cursor else { return Ok(tools) };
+            let (entries, next) = read_page(list, &raw)?;
+            all.extend(entries);
+            let Some(next) = next else { return Ok(all) };
             if !seen.insert(next.clone()) {
-                return Err(ClientError::Protocol("tools/list repeats a cursor: the list would never end".to_owned()));
+                return Err(ClientError::Protocol(format!("{method} repeats a cursor: the list would never end")));
             }
             cursor = Some(next);
         }
-        Err(ClientError::Protocol(format!("tools/list has more than {MAX_PAGES} pages")))
+        Err(ClientError::Protocol(format!("{method} has more than {MAX_PAGES} pages")))
     }
 
     /// Calls a tool and answers what the server asks on the way.
@@ -213,7 +242,7 @@ impl Client {
         dialog: &mut D,
     ) -> Result<CallResult, ClientError> {
         let listed = match self.era {
-            Era::Modern(_) => self.all_tools().await?.into_iter().find(|known| known.name == tool),
+            Era::Modern(_) => self.every_page(List::Tools).await?.into_iter().find(|known| known.name == tool),
             Era::Legacy(_) => None,
         };
         let raw = match &mut self.era {
@@ -244,16 +273,52 @@ impl Client {
     }
 }
 
-#[derive(Deserialize)]
-struct ToolsPage {
-    tools: Vec<Box<RawValue>>,
-    #[serde(rename = "nextCursor")]
-    next_cursor: Option<String>,
+// === impl List ===
+
+impl List {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::ResourceTemplates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the result that holds the entries.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::ResourceTemplates => "resourceTemplates",
+        }
+    }
+}
+
+/// Entries of a page, and the cursor of the next one.
+fn read_page(list: List, raw: &RawValue) -> Result<(Vec<Listed>, Option<String>), ClientError> {
+    let method = list.method();
+    let page: BTreeMap<String, Box<RawValue>> = message::read_result(raw, method)?;
+    let entries = page
+        .get(list.member())
+        .ok_or_else(|| ClientError::Protocol(format!("the answer to {method} has no member `{}`", list.member())))?;
+    let entries: Vec<Box<RawValue>> = message::read_result(entries, method)?;
+    let listed = entries.into_iter().map(|raw| {
+        let head: Head = message::read_result(&raw, method)?;
+        let uri = head.uri.or(head.uri_template);
+        Ok(Listed { name: head.name, uri, title: head.title, description: head.description, raw })
+    });
+    let next = page.get("nextCursor").map(|raw| message::read_result(raw, method)).transpose()?;
+    Ok((listed.collect::<Result<_, ClientError>>()?, next.flatten()))
 }
 
 #[derive(Deserialize)]
-struct ToolHead {
+#[serde(rename_all = "camelCase")]
+struct Head {
     name: String,
+    uri: Option<String>,
+    uri_template: Option<String>,
     title: Option<String>,
     description: Option<String>,
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::client::ClientError;
+use crate::cluster::ClusterError;
 use crate::config_dir::ReadError;
 use crate::keys::KeysError;
 
@@ -12,9 +13,9 @@ use crate::keys::KeysError;
 pub enum Exit {
     /// Everything was done.
     Done = 0,
-    /// Something failed; for `validate`, the configuration has errors.
+    /// Something failed; for `validate`, the configuration has errors; for `status`, there are problems.
     Failed = 1,
-    /// The command line was wrong (clap's own code).
+    /// The command line was wrong (clap's own code), or the kubeconfig.
     Usage = 2,
     /// The tool ran and reported an error.
     ToolError = 3,
@@ -32,11 +33,11 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0    done
-  1    failed; validate: the configuration has errors
-  2    wrong command line
+  1    failed; validate: the configuration has errors; status: there are problems; config dump: pods differ
+  2    wrong command line or kubeconfig
   3    call: the tool ran and reported an error
-  4    the server cannot be reached, or is silent
-  5    the server refused: HTTP 401, 403, 404 and other statuses
+  4    the server or the API server cannot be reached, or is silent
+  5    it refused: HTTP 401, 403, 404 and other statuses
   6    the server answered with a JSON-RPC error, or broke the protocol
   130  interrupted";
 
@@ -46,6 +47,9 @@ pub enum CommandError {
     /// A server, or the way to it.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The configuration files.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -79,6 +83,7 @@ impl CommandError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Client(error) => client_exit(error),
+            Self::Cluster(error) => cluster_exit(error),
             // Whoever read our output has enough: `ringway tools URL | head`.
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Usage(_) => Exit::Usage,
@@ -99,6 +104,15 @@ fn client_exit(error: &ClientError) -> Exit {
             Exit::Protocol
         }
         ClientError::TlsSetup(_) => Exit::Failed,
+    }
+}
+
+fn cluster_exit(error: &ClusterError) -> Exit {
+    match error {
+        ClusterError::Kubeconfig(_) => Exit::Usage,
+        ClusterError::Unreachable { .. } => Exit::Unreachable,
+        ClusterError::Refused { .. } => Exit::Refused,
+        ClusterError::Unfit(_) => Exit::Failed,
     }
 }
 

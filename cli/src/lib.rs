@@ -5,6 +5,7 @@
 pub mod args;
 pub mod call;
 pub mod client;
+pub mod cluster;
 pub mod config_dir;
 pub mod demo;
 pub mod exit;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use ringway_cli::args::{Cli, Command};
+use ringway_cli::args::{Cli, Command, Lists};
+use ringway_cli::client::List;
 use ringway_cli::exit::{CommandError, Exit};
 use ringway_cli::{call, demo, logging, output, remote, run, tools, validate};
 
@@ -41,11 +42,18 @@ fn execute(command: &Command) -> Result<Exit, CommandError> {
         Command::Run(options) => run::run(options),
         Command::Demo(options) => demo::command::demo(options),
         Command::Validate(options) => validate::validate(&options.file, options.output),
-        Command::Tools(options) => remote::block_on(tools::tools(&options.remote, options.output)),
+        Command::Tools(options) => list(options, List::Tools),
+        Command::Prompts(options) => list(options, List::Prompts),
+        Command::Resources(options) if options.templates => list(&options.lists, List::ResourceTemplates),
+        Command::Resources(options) => list(&options.lists, List::Resources),
         Command::Call(options) => remote::block_on(call::call(options)),
         Command::Completions(options) => {
             clap_complete::generate(options.shell, &mut Cli::command(), "ringway", &mut std::io::stdout());
             Ok(Exit::Done)
         }
     }
+}
+
+fn list(options: &Lists, list: List) -> Result<Exit, CommandError> {
+    remote::block_on(tools::list(&options.remote, list, options.output))
 }

@@ -1,4 +1,5 @@
-//! What commands share: the options of a connection (`tools`, `call`), and a runtime for the one thing a command does.
+//! What commands share: the options of a connection (`tools`, `prompts`, `resources`, `call`), and a runtime for the one
+//! thing a command does.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -6,14 +7,18 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::client::{Client, Endpoint, EraChoice, Options};
+use crate::client::{Client, Endpoint, EraChoice, Options, Trust};
+use crate::cluster::Access;
+use crate::cluster::route::{self, RouteName};
 use crate::exit::{CommandError, Exit};
 
 /// How to reach a server.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Remote {
-    /// Where the server answers, for instance http://127.0.0.1:8080/mcp
-    pub url: String,
+    /// Where the server answers, for instance http://127.0.0.1:8080/mcp; or a route of a cluster, NAMESPACE/ROUTE, by
+    /// the API server's port-forward
+    #[arg(value_name = "URL|NAMESPACE/ROUTE")]
+    pub server: String,
     /// A header for every request, `Name: value`; may be given more than once
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     pub headers: Vec<String>,
@@ -27,8 +32,20 @@ pub struct Remote {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
     /// Certificates (PEM) to trust beside the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub ca_cert: Option<PathBuf>,
+    /// Believe any certificate of the server
+    #[arg(long)]
+    pub insecure: bool,
+    /// Namespace of the route, when it is given by its name alone
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Cluster")]
+    pub namespace: Option<String>,
+    /// Namespace of the Ringway install [default: found by its labels]
+    #[arg(long, value_name = "NAMESPACE", help_heading = "Cluster")]
+    pub install_namespace: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub access: Access,
 }
 
 // === impl Remote ===
@@ -39,17 +56,30 @@ impl Remote {
     /// # Errors
     /// When an option is wrong or the server cannot be used.
     pub async fn connect(&self) -> Result<Client, CommandError> {
-        let endpoint = Endpoint::parse(&self.url)?;
-        let extra_roots = self.ca_cert.as_ref().map(|path| {
-            std::fs::read(path).map_err(|error| CommandError::Failed(format!("{}: {error}", path.display())))
-        });
-        let options = Options {
+        let mut options = Options {
             era: self.era,
             headers: self.header_map()?,
             silence: Duration::from_secs(self.timeout),
-            extra_roots: extra_roots.transpose()?,
+            trust: self.trust()?,
+            tunnel: None,
         };
-        Ok(Client::connect(endpoint, options).await?)
+        let Some(route) = RouteName::parse(&self.server, self.namespace.as_deref()) else {
+            return Ok(Client::connect(Endpoint::parse(&self.server)?, options).await?);
+        };
+        let cluster = self.access.cluster().await?;
+        let way = route::way(cluster, &route, self.install_namespace.as_deref()).await?;
+        options.tunnel = Some(way.tunnel);
+        Ok(Client::connect(Endpoint::parse(&way.url)?, options).await?)
+    }
+
+    fn trust(&self) -> Result<Trust, CommandError> {
+        if self.insecure {
+            return Ok(Trust::Anyone);
+        }
+        let extra_roots = self.ca_cert.as_ref().map(|path| {
+            std::fs::read(path).map_err(|error| CommandError::Failed(format!("{}: {error}", path.display())))
+        });
+        Ok(Trust::System { extra_roots: extra_roots.transpose()? })
     }
 
     fn header_map(&self) -> Result<HeaderMap, CommandError> {
@@ -95,12 +125,16 @@ mod tests {
 
     fn remote(headers: &[&str], token: Option<&str>) -> Remote {
         Remote {
-            url: String::new(),
+            server: String::new(),
             headers: headers.iter().map(|&header| header.to_owned()).collect(),
             token: token.map(str::to_owned),
             era: EraChoice::Auto,
             timeout: 1,
             ca_cert: None,
+            insecure: false,
+            namespace: None,
+            install_namespace: None,
+            access: Access::default(),
         }
     }
 

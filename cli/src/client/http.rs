@@ -1,8 +1,9 @@
-//! HTTP/1.1 to one server: connect, TLS, a few kept connections, one exchange at a time on each.
+//! HTTP/1.1 to one server: connect (or tunnel to a pod), TLS, a few kept connections, one exchange at a time on each.
 //!
 //! Knows nothing of MCP. Follows no redirect and uses no proxy. Called by `reply`.
 
 use std::future::Future;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::Verifier;
@@ -22,6 +24,9 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::error::ClientError;
+use super::unverified::Unverified;
+use super::{Options, Trust};
+use crate::cluster::forward::Tunnel;
 
 /// A connection that is not there after this time is given up: loopback and data centres answer in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,8 +50,14 @@ pub(super) struct Http {
     headers: HeaderMap,
     silence: Duration,
     tls: Option<Tls>,
+    tunnel: Option<Tunnel>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
+
+/// What bytes travel on.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 struct Tls {
     connector: TlsConnector,
@@ -103,14 +114,15 @@ impl Endpoint {
 // === impl Http ===
 
 impl Http {
-    pub(super) fn new(
-        endpoint: Endpoint,
-        headers: HeaderMap,
-        silence: Duration,
-        extra_roots: Option<&[u8]>,
-    ) -> Result<Self, ClientError> {
-        let tls = if endpoint.secure { Some(Tls::new(&endpoint.host, extra_roots)?) } else { None };
-        Ok(Self { endpoint, headers, silence, tls, idle: Mutex::new(Vec::new()) })
+    pub(super) fn new(endpoint: Endpoint, options: Options) -> Result<Self, ClientError> {
+        let Options { headers, silence, trust, tunnel, era: _ } = options;
+        let tls = if endpoint.secure { Some(Tls::new(&endpoint.host, &trust)?) } else { None };
+        Ok(Self { endpoint, headers, silence, tls, tunnel, idle: Mutex::new(Vec::new()) })
+    }
+
+    /// For messages: where the bytes go.
+    fn address(&self) -> String {
+        self.tunnel.as_ref().map_or_else(|| self.endpoint.address(), ToString::to_string)
     }
 
     /// Sends one request and waits for the head of its response.
@@ -164,9 +176,7 @@ impl Http {
         work: impl Future<Output = T>,
     ) -> Result<T, ClientError> {
         let after = limit.unwrap_or(self.silence);
-        tokio::time::timeout(after, work)
-            .await
-            .map_err(|_| ClientError::Silent { address: self.endpoint.address(), after })
+        tokio::time::timeout(after, work).await.map_err(|_| ClientError::Silent { address: self.address(), after })
     }
 
     /// How long a server may be silent.
@@ -175,7 +185,7 @@ impl Http {
     }
 
     pub(super) fn broken(&self, source: hyper::Error) -> ClientError {
-        ClientError::Broken { address: self.endpoint.address(), source }
+        ClientError::Broken { address: self.address(), source }
     }
 
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
@@ -194,11 +204,9 @@ impl Http {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
-        let address = self.endpoint.address();
-        let failed = |source| ClientError::Connect { address: address.clone(), source };
-        let dial = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port));
-        let stream = self.within(Some(CONNECT_TIMEOUT), dial).await?.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
+        let address = self.address();
+        let dialled = self.within(Some(CONNECT_TIMEOUT), self.dial()).await?;
+        let stream = dialled.map_err(|source| ClientError::Connect { address: address.clone(), source })?;
         let Some(tls) = &self.tls else { return self.handshake(stream).await };
         let handshake = tls.connector.connect(tls.name.clone(), stream);
         let stream = self
@@ -208,9 +216,18 @@ impl Http {
         self.handshake(stream).await
     }
 
+    async fn dial(&self) -> io::Result<Box<dyn Wire>> {
+        if let Some(tunnel) = &self.tunnel {
+            return Ok(Box::new(tunnel.open().await?));
+        }
+        let stream = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
+    }
+
     async fn handshake<S>(&self, stream: S) -> Result<SendRequest<Full<Bytes>>, ClientError>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Wire + 'static,
     {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
         tokio::spawn(async move {
@@ -225,28 +242,36 @@ impl Http {
 // === impl Tls ===
 
 impl Tls {
-    fn new(host: &str, extra_roots: Option<&[u8]>) -> Result<Self, ClientError> {
+    fn new(host: &str, trust: &Trust) -> Result<Self, ClientError> {
         let setup = |reason: String| ClientError::TlsSetup(reason);
-        let mut roots = Vec::new();
-        for certificate in extra_roots.map(CertificateDer::pem_slice_iter).into_iter().flatten() {
-            roots.push(certificate.map_err(|error| setup(format!("the given certificates: {error}")))?);
-        }
-        if extra_roots.is_some() && roots.is_empty() {
-            return Err(setup("the given file holds no certificate".to_owned()));
-        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier =
-            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(|error| setup(error.to_string()))?;
+        let verifier: Arc<dyn ServerCertVerifier> = match trust {
+            Trust::Anyone => Arc::new(Unverified::new(&provider)),
+            Trust::System { extra_roots } => {
+                let roots = extra_roots.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+                let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider));
+                Arc::new(verifier.map_err(|error| setup(error.to_string()))?)
+            }
+        };
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| setup(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let name = ServerName::try_from(host.to_owned()).map_err(|error| setup(format!("{host}: {error}")))?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
+}
+
+fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let roots = roots.map_err(|error| ClientError::TlsSetup(format!("the given certificates: {error}")))?;
+    if roots.is_empty() {
+        return Err(ClientError::TlsSetup("the given file holds no certificate".to_owned()));
+    }
+    Ok(roots)
 }
 
 impl std::fmt::Debug for Tls {
@@ -289,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_file_without_certificates_is_refused() {
-        let text = Tls::new("h", Some(b"nothing")).unwrap_err().to_string();
+        let text = Tls::new("h", &Trust::System { extra_roots: Some(b"nothing".to_vec()) }).unwrap_err().to_string();
         assert!(text.contains("no certificate"), "{text}");
     }
 }

@@ -94,9 +94,13 @@ impl Session {
         Ok((session, info))
     }
 
-    /// One page of `tools/list`.
-    pub(super) async fn list_page(&mut self, cursor: Option<&str>) -> Result<Box<RawValue>, ClientError> {
-        self.request("tools/list", &Params { cursor, ..Params::default() }, &mut Unattended).await
+    /// One page of a list.
+    pub(super) async fn list_page(
+        &mut self,
+        method: &'static str,
+        cursor: Option<&str>,
+    ) -> Result<Box<RawValue>, ClientError> {
+        self.request(method, &Params { cursor, ..Params::default() }, &mut Unattended).await
     }
 
     /// Calls a tool and answers what the server asks before it answers.

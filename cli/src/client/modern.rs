@@ -86,13 +86,17 @@ impl Modern {
         }
     }
 
-    /// One page of `tools/list`.
-    pub(super) async fn list_page(&mut self, cursor: Option<&str>) -> Result<Box<RawValue>, ClientError> {
+    /// One page of a list.
+    pub(super) async fn list_page(
+        &mut self,
+        method: &'static str,
+        cursor: Option<&str>,
+    ) -> Result<Box<RawValue>, ClientError> {
         let params = Params { cursor, meta: Some(Meta::modern(None)), ..Params::default() };
-        let result = self.request("tools/list", &Routing::default(), &params, &mut Unattended).await?;
-        match head(&result, "tools/list")?.result_type.as_deref() {
+        let result = self.request(method, &Routing::default(), &params, &mut Unattended).await?;
+        match head(&result, method)?.result_type.as_deref() {
             None | Some("complete") => Ok(result),
-            Some(other) => Err(ClientError::Protocol(format!("tools/list answered with resultType {other}"))),
+            Some(other) => Err(ClientError::Protocol(format!("{method} answered with resultType {other}"))),
         }
     }
 

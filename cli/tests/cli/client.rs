@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringway_cli::client::{
-    Answer, Client, ClientError, Dialog, Elicitation, Endpoint, EraChoice, Options, Progress, Unattended,
+    Answer, Client, ClientError, Dialog, Elicitation, Endpoint, EraChoice, List, Options, Progress, Unattended,
 };
 use ringway_cli::demo::Server;
 use serde_json::value::RawValue;
@@ -43,7 +43,7 @@ async fn connect(server: &Server, era: EraChoice) -> Result<Client, ClientError>
 
 /// What must hold in both eras.
 async fn contract(mut client: Client) {
-    let names: Vec<_> = client.tools().await.unwrap().into_iter().map(|tool| tool.name).collect();
+    let names: Vec<_> = client.list(List::Tools).await.unwrap().into_iter().map(|tool| tool.name).collect();
     assert_eq!(names, ["add", "ask_name", "countdown", "time"]);
 
     let big = arguments(r#"{"a": 9007199254740992, "b": 1}"#);

@@ -10,7 +10,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use ringway_cli::client::{Answer, Client, ClientError, Dialog, Elicitation, Endpoint, Options, Progress, Unattended};
+use ringway_cli::client::{
+    Answer, Client, ClientError, Dialog, Elicitation, Endpoint, List, Options, Progress, Unattended,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -393,10 +395,10 @@ async fn all_pages_are_read_and_an_endless_list_is_not() {
         }
     };
     let server = Scripted::start(paged("")).await;
-    let tools = server.connect().await.unwrap().tools().await.unwrap();
+    let tools = server.connect().await.unwrap().list(List::Tools).await.unwrap();
     assert_eq!(tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     let server = Scripted::start(paged("2")).await;
-    let error = server.connect().await.unwrap().tools().await.unwrap_err().to_string();
+    let error = server.connect().await.unwrap().list(List::Tools).await.unwrap_err().to_string();
     assert!(error.contains("repeats a cursor"), "{error}");
 }
 
