@@ -1,0 +1,87 @@
+//! Never back to an older state: whether a pod takes what a replica offers.
+//!
+//! A replica whose caches lag, or that just started from a stale one, offers what the pod has left behind. The pod then
+//! holds what it serves. The stated exception: an etcd restored from a backup counts from lower numbers for good, so
+//! that after [`HOLD`] without an offer that is not older, the older one is taken. Called by the data plane.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::HOLD;
+use crate::position::{Comparison, Position};
+
+/// Remembers since when only older states were offered, across streams and replicas.
+#[derive(Debug, Default)]
+pub struct Fence {
+    held_since: Option<Instant>,
+}
+
+/// What to do with an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    Take,
+    /// It is behind what is served, in these kinds; in so much time it will be taken all the same.
+    Hold {
+        kinds: Vec<String>,
+        remaining: Duration,
+    },
+    /// It is behind, and nothing else came for so long that it must be the truth.
+    TakeOlder {
+        kinds: Vec<String>,
+    },
+}
+
+// === impl Fence ===
+
+impl Fence {
+    /// Judges what is offered to somebody who stands at `served`.
+    pub fn judge(&mut self, offered: &Position, served: &Position, now: Instant) -> Judgement {
+        let Comparison::Older(kinds) = offered.compared_to(served) else {
+            self.held_since = None;
+            return Judgement::Take;
+        };
+        let since = *self.held_since.get_or_insert(now);
+        match HOLD.checked_sub(now.saturating_duration_since(since)) {
+            Some(remaining) if !remaining.is_zero() => Judgement::Hold { kinds, remaining },
+            _ => {
+                self.held_since = None;
+                Judgement::TakeOlder { kinds }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Fence, HOLD, Judgement};
+    use crate::position::{Cursor, Position};
+
+    fn at(revision: u64) -> Position {
+        Position([("MCPRoute".to_owned(), Cursor { revision, fingerprint: revision })].into())
+    }
+
+    #[test]
+    fn an_older_state_is_held_back_for_the_time_and_no_longer() {
+        let (mut fence, start) = (Fence::default(), Instant::now());
+        let served = at(10);
+        let kinds = vec!["MCPRoute".to_owned()];
+        let after = |seconds: u64| start + Duration::from_secs(seconds);
+        let hold = |remaining: u64| Judgement::Hold { kinds: kinds.clone(), remaining: Duration::from_secs(remaining) };
+        assert_eq!(fence.judge(&at(9), &served, after(0)), hold(HOLD.as_secs()));
+        assert_eq!(fence.judge(&at(8), &served, after(59)), hold(1));
+        // What is not older, even if it is the same, shows that the older one is not the truth.
+        assert_eq!(fence.judge(&at(10), &served, after(59)), Judgement::Take);
+        assert_eq!(fence.judge(&at(9), &served, after(60)), hold(60));
+        assert_eq!(fence.judge(&at(9), &served, after(120)), Judgement::TakeOlder { kinds: kinds.clone() });
+        assert_eq!(fence.judge(&at(8), &at(9), after(121)), hold(60));
+    }
+
+    #[test]
+    fn time_that_runs_backwards_holds() {
+        let (mut fence, start) = (Fence::default(), Instant::now() + Duration::from_secs(5));
+        fence.judge(&at(9), &at(10), start);
+        let earlier = fence.judge(&at(9), &at(10), start - Duration::from_secs(5));
+        assert!(matches!(earlier, Judgement::Hold { .. }), "{earlier:?}");
+    }
+}
