@@ -31,9 +31,28 @@ doc:
 build:
     cargo nextest run --locked --workspace --no-run
 
-# Every test: crates, fleet, conformance. Arguments go to the runner (`just test -E 'test(conformance)'`).
+# Every test but those in a cluster: crates, fleet, conformance. Arguments go to the runner (`just test -E 'test(conformance)'`).
 test *args:
     cargo nextest run --locked --workspace {{args}}
+
+# The tests in a Kubernetes cluster, on one that stands only for them. RINGWAY_CLUSTER=kind takes kind's; the default needs root or sudo, no Docker.
+kubernetes *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    e2e/cluster/cluster.sh up --owner $$
+    trap 'e2e/cluster/cluster.sh down' EXIT
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter -E 'binary(kubernetes)' {{args}}
+
+# A cluster to try things in, until `just cluster-down`: `e2e/cluster/cluster.sh exec kubectl get nodes`, `just cluster-test`.
+cluster-up nodes="1":
+    e2e/cluster/cluster.sh up {{nodes}}
+
+cluster-down:
+    e2e/cluster/cluster.sh down
+
+# The tests of `just kubernetes` on the cluster of `just cluster-up`.
+cluster-test *args:
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter -E 'binary(kubernetes)' {{args}}
 
 # The benchmark beside Envoy, with figures: only a release build on a quiet machine says anything.
 bench *args:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, by name and by pinned version, under $RINGWAY_CACHE (default ~/.cache/ringway): nothing else on the
-# machine changes but one Debian package, for which root is asked. Fast when everything is there. The parts run side by side.
-#   install.sh [PART...]     parts: system tools fleet conformance servers (default: all)
+# machine changes but some Debian packages, for which root is asked. Fast when everything is there. The parts run side by side.
+#   install.sh [PART...]     parts: system tools fleet conformance servers cluster (default: all)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 here=$ROOT/e2e
@@ -26,13 +26,22 @@ once() {
 
 hash_of() { cat "$@" | sha256sum | cut -c1-16; }
 
+has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
+
 install_system() {
   local missing=()
-  command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+  has nginx || missing+=(nginx-light)
+  if [ "${RINGWAY_CLUSTER:-local}" = local ]; then # the nodes of the local cluster
+    local pair
+    for pair in containerd:containerd runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 openssl:openssl pgrep:procps; do
+      has "${pair%:*}" || missing+=("${pair#*:}")
+    done
+    [ -x /usr/lib/cni/ptp ] || missing+=(containernetworking-plugins)
+  fi
   [ ${#missing[@]} -eq 0 ] && return
   local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    echo "root is needed for: apt-get install ${missing[*]} (the benchmark's fixed upstream)" >&2
+    echo "root is needed for: apt-get install ${missing[*]} (the benchmark's fixed upstream, the nodes of the test cluster)" >&2
     as_root=(sudo)
   fi
   export DEBIAN_FRONTEND=noninteractive
@@ -70,6 +79,9 @@ install_servers() {
   rm -rf "$dir/download"
 }
 
+# Kubernetes as one program, and what is tried with it. Kept under the hash of its inputs.
+install_cluster() { [ "${RINGWAY_CLUSTER:-local}" != local ] || nice "$here/cluster/build.sh"; }
+
 part() {
   case $1 in
     system) install_system ;;
@@ -77,6 +89,7 @@ part() {
     fleet) once fleet "$(hash_of "$RINGWAY_SHARED"/fleet/{install.sh,package.json,requirements-mcp1.txt,requirements-mcp2.txt,clients/ts.mjs})" install_fleet ;;
     conformance) once conformance "$(hash_of "$here"/conformance/package*.json)" install_conformance ;;
     servers) once servers "go$GO_SDK-mcp$MCP_SDK" install_servers ;;
+    cluster) install_cluster ;;
     *) echo "unknown part: $1" >&2; exit 2 ;;
   esac
 }
@@ -84,11 +97,11 @@ part() {
 need python3 "Python 3.11 or newer with venv"
 python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer with venv is needed" >&2; exit 1; }
 need npm "Node 20 or newer with npm: the fleet's TypeScript client and servers"
-need go "Go 1.25 or newer: a reference server of the conformance tests"
+need go "Go 1.26 or newer: a reference server of the conformance tests, and Kubernetes for the test cluster"
 need cc "a C compiler: the TLS library builds with it"
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(system tools fleet conformance servers)
+[ ${#parts[@]} -gt 0 ] || parts=(system tools fleet conformance servers cluster)
 pids=()
 for p in "${parts[@]}"; do
   (set -e; part "$p") >"$RINGWAY_CACHE/log/install-$p.log" 2>&1 &

@@ -4,6 +4,7 @@
 //! Nothing here stands in for a server, a client or the gateway. A missing piece (shared material, an install, the binary) is an error that says
 //! what to run, never a skip. Called by the tests under `tests/` and by the benchmark under `bench/`.
 
+pub mod cluster;
 pub mod conformance;
 pub mod fleet;
 pub mod gateway;

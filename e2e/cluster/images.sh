@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Packs images without a daemon.
+#   images.sh cluster OUT BIN   what the local cluster needs: the pause container and DNS
+#   images.sh ringway OUT       ours, as the final stages of the Dockerfile say, from the debug build: ringway/{operator,dataplane,cli}:e2e, and the
+#                               same as :e2e-next, which a test can upgrade to
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+what=${1:?cluster or ringway} out=${2:?the folder for the archives}
+root=$here/../..
+case $what in
+  cluster)
+    bin=${3:?the folder of the programs}
+    for name in pause coredns; do
+      [ "$out/$name.tar" -nt "$bin/$name" ] || "$here/image.py" files "$out/$name.tar" "ringway.test/$name:1" "$bin/$name=/$name"
+    done
+    ;;
+  ringway)
+    target=${CARGO_TARGET_DIR:-$root/target}
+    mkdir -p "$out/bin"
+    cd "$root"
+    # Static, so that an image holds one file: only the last link differs from the build of the tests, so dependencies are not compiled twice.
+    for binary in ringway-operator:ringway-operator ringway-dataplane:ringway-dataplane ringway:ringway; do
+      package=${binary%:*} name=${binary#*:}
+      cargo rustc --quiet --locked -p "$package" --bin "$name" -- -C target-feature=+crt-static -C strip=debuginfo
+      cmp --silent "$target/debug/$name" "$out/bin/$name" || cp "$target/debug/$name" "$out/bin/$name"
+    done
+    for tag in e2e e2e-next; do
+      [ "$out/$tag.tar" -nt "$out/bin/ringway-operator" ] && [ "$out/$tag.tar" -nt "$out/bin/ringway-dataplane" ] &&
+        [ "$out/$tag.tar" -nt "$out/bin/ringway" ] && [ "$out/$tag.tar" -nt Dockerfile ] && continue
+      "$here/image.py" dockerfile "$out/$tag.tar" Dockerfile --root "build:/out=$out/bin" --root build:/etc/ssl/certs=/etc/ssl/certs \
+        --label "dev.ringway.test=$tag" $(for name in operator dataplane cli; do echo --image "$name=ringway/$name:$tag"; done)
+    done
+    ;;
+  *) echo "images.sh: $what: cluster or ringway" >&2 && exit 2 ;;
+esac

@@ -1,0 +1,182 @@
+//! Ringway in the cluster, installed by Helm as its users do it: once for all tests, by the first that asks.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Cluster;
+use super::object;
+use crate::{places, wait};
+
+/// The release and its namespace, as the documentation has them.
+pub const RELEASE: &str = "ringway";
+pub const NAMESPACE: &str = "ringway-system";
+/// The chart of the resources.
+pub const CRDS: &str = "ringway-crds";
+/// How long Helm may wait for an install.
+pub const WAIT: &str = "120s";
+
+/// What the tests set and nobody else: images that no registry has, by their tag.
+pub const IMAGES: &[&str] =
+    &["--set=operator.image.tag=e2e", "--set=dataplane.image.tag=e2e", "--set=cli.image.tag=e2e"];
+
+/// The shared release.
+#[derive(Debug)]
+pub struct Install<'a> {
+    cluster: &'a Cluster,
+}
+
+impl<'a> Install<'a> {
+    /// The release, installed when it is not there.
+    pub fn shared(cluster: &'a Cluster) -> Result<Self> {
+        let install = Self { cluster };
+        // Tests are processes of their own.
+        let lock = File::create(std::env::temp_dir().join("ringway-e2e-install")).context("a lock")?;
+        lock.lock().context("a lock")?;
+        if install.is_whole()? {
+            return Ok(install);
+        }
+        install.helm_crds(&[])?;
+        install.helm(&[])?;
+        Ok(install)
+    }
+
+    /// `helm upgrade --install` of the CRDs.
+    pub fn helm_crds(&self, more: &[&str]) -> Result<String> {
+        let chart = places::repository().join("charts/ringway-crds");
+        let chart = chart.to_string_lossy();
+        let args = [
+            "upgrade",
+            "--install",
+            CRDS,
+            &chart,
+            "--namespace",
+            NAMESPACE,
+            "--create-namespace",
+            "--wait",
+            "--timeout",
+            WAIT,
+        ];
+        self.cluster.run("helm", &[&args[..], more].concat(), "")?.stdout()
+    }
+
+    /// `helm upgrade --install` of Ringway itself, with `more` arguments.
+    pub fn helm(&self, more: &[&str]) -> Result<String> {
+        let chart = places::repository().join("charts/ringway");
+        let chart = chart.to_string_lossy();
+        let args = [
+            "upgrade",
+            "--install",
+            RELEASE,
+            &chart,
+            "--namespace",
+            NAMESPACE,
+            "--create-namespace",
+            "--wait",
+            "--timeout",
+            WAIT,
+        ];
+        let outcome = self.cluster.run("helm", &[&args[..], IMAGES, more].concat(), "")?;
+        outcome.stdout().with_context(|| self.describe())
+    }
+
+    /// Installed, and every Deployment at its size.
+    pub fn is_whole(&self) -> Result<bool> {
+        for part in ["operator", "dataplane"] {
+            let found = self.cluster.get(&deployment(part))?;
+            if !found.is_some_and(|found| is_available(&found)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where clients of the default listener connect.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.cluster.address(NAMESPACE, RELEASE, 80)
+    }
+
+    /// Scales a part and waits until as many pods are ready, and no other is left.
+    pub fn scale(&self, part: &str, replicas: usize) -> Result<()> {
+        let name = format!("deployment/{RELEASE}-{part}");
+        self.cluster.kubectl(&["-n", NAMESPACE, "scale", &name, &format!("--replicas={replicas}")])?;
+        wait::until(&format!("{replicas} pods of the {part}"), Duration::from_secs(90), || {
+            let list = self.cluster.get(&format!(
+                "/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io%2Fcomponent%3D{part}%2Capp.kubernetes.io%2Finstance%3D{RELEASE}"
+            ))?;
+            let list = list.context("a list of pods")?;
+            let pods = list.get("items").and_then(Value::as_array).context("items")?;
+            Ok((pods.len() == replicas && pods.iter().all(is_pod_ready)).then_some(()))
+        })
+        .with_context(|| self.describe())
+    }
+
+    /// The pods of a part.
+    pub fn pods(&self, part: &str) -> Result<Vec<Value>> {
+        self.cluster
+            .pods(NAMESPACE, &format!("app.kubernetes.io/component={part},app.kubernetes.io/instance={RELEASE}"))
+    }
+
+    /// Everything that the containers of a part logged, those of now and of before a restart.
+    pub fn log(&self, part: &str) -> Result<String> {
+        let mut log = String::new();
+        for pod in self.pods(part)? {
+            let name = object::text(&pod, "/metadata/name").context("name of a pod")?;
+            for previous in ["false", "true"] {
+                let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}/log?previous={previous}");
+                // There is no log of before for a container that never ended.
+                log.push_str(&self.cluster.get_text(&path).unwrap_or_default());
+            }
+        }
+        Ok(log)
+    }
+
+    /// What a failed test shows of the release.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let show = |args: &[&str]| {
+            let args = [&["-n", NAMESPACE], args].concat();
+            self.cluster.kubectl(&args).unwrap_or_else(|error| format!("{error:#}"))
+        };
+        let mut text = show(&["get", "pods,deployments,services,leases,secrets", "-o", "wide"]);
+        text.push_str(&show(&["get", "events", "--sort-by=.lastTimestamp"]));
+        for part in ["operator", "dataplane"] {
+            let selector = format!("app.kubernetes.io/component={part}");
+            text.push_str(&show(&["logs", "--selector", &selector, "--all-containers", "--prefix", "--tail=40"]));
+        }
+        text
+    }
+}
+
+fn deployment(part: &str) -> String {
+    format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{RELEASE}-{part}")
+}
+
+fn is_available(deployment: &Value) -> bool {
+    let wanted = object::number(deployment, "/spec/replicas");
+    wanted.is_some()
+        && object::number(deployment, "/status/availableReplicas") == wanted
+        && object::number(deployment, "/status/updatedReplicas") == wanted
+        && object::number(deployment, "/status/replicas") == wanted
+}
+
+/// Whether a pod is ready and stays.
+#[must_use]
+pub fn is_pod_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let is_ready = conditions.is_some_and(|all| {
+        all.iter().any(|entry| {
+            object::text(entry, "/type") == Some("Ready") && object::text(entry, "/status") == Some("True")
+        })
+    });
+    is_ready && pod.pointer("/metadata/deletionTimestamp").is_none()
+}
+
+/// A folder of the repository, for tests that apply what users apply.
+pub fn read(path: &str) -> Result<String> {
+    let file = places::repository().join(path);
+    fs::read_to_string(&file).with_context(|| format!("{}", file.display()))
+}

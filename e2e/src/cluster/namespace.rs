@@ -1,0 +1,154 @@
+//! A namespace of one test's own, and what stands in it: objects of ours by name, MCP servers as real pods.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::object::{self, Condition};
+use super::{Cluster, PATIENCE};
+use crate::wait;
+
+/// How long a status may take on two busy cores.
+const STATUS: Duration = Duration::from_secs(30);
+
+/// A namespace under the strictest pod security, deleted with its owner.
+#[derive(Debug)]
+pub struct Namespace<'a> {
+    pub name: String,
+    cluster: &'a Cluster,
+}
+
+impl<'a> Namespace<'a> {
+    /// Makes it anew: one that an ended run left is removed first.
+    pub fn create(cluster: &'a Cluster, name: &str) -> Result<Self> {
+        let path = format!("/api/v1/namespaces/{name}");
+        if cluster.get(&path)?.is_some() {
+            cluster.kubectl(&["delete", "namespace", name, "--wait=false"])?;
+            cluster.until_gone(&path, PATIENCE)?;
+        }
+        cluster.apply(
+            "default",
+            &format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    \
+                 pod-security.kubernetes.io/enforce: restricted\n    app.kubernetes.io/part-of: ringway-e2e\n"
+            ),
+        )?;
+        Ok(Self { name: name.to_owned(), cluster })
+    }
+
+    pub fn apply(&self, yaml: &str) -> Result<()> {
+        self.cluster.apply(&self.name, yaml)
+    }
+
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        self.cluster.kubectl(&[&["-n", self.name.as_str()], args].concat())
+    }
+
+    /// The API path of one of our objects, by its plural.
+    #[must_use]
+    pub fn path(&self, plural: &str, name: &str) -> String {
+        format!("/apis/ringway.dev/v1alpha1/namespaces/{}/{plural}/{name}", self.name)
+    }
+
+    /// The object as it is now.
+    pub fn object(&self, plural: &str, name: &str) -> Result<Value> {
+        let path = self.path(plural, name);
+        self.cluster.get(&path)?.with_context(|| format!("{path} is not there"))
+    }
+
+    /// Waits for a condition of the current generation, at the top of the status or at its first parent, to be as `wanted`.
+    pub fn condition(&self, plural: &str, name: &str, kind: &str, wanted: (bool, &str)) -> Result<Condition> {
+        let what = format!("{plural}/{name} in {} to have {kind} {} {}", self.name, wanted.0, wanted.1);
+        self.cluster.until(&what, STATUS, &self.path(plural, name), |object| {
+            let found = object::condition(object, kind).or_else(|| object::parent_condition(object, kind))?;
+            (found.is_true == wanted.0 && found.reason == wanted.1).then_some(found)
+        })
+    }
+
+    /// Waits until an object of ours is Ready.
+    pub fn ready(&self, plural: &str, name: &str) -> Result<()> {
+        let what = format!("{plural}/{name} in {} to be Ready", self.name);
+        self.cluster.until(&what, STATUS, &self.path(plural, name), |object| {
+            object::condition(object, "Ready").filter(|found| found.is_true).map(drop)
+        })
+    }
+
+    /// MCP servers as pods behind a Service of the same name on port 8080: `/legacy/mcp` and `/modern/mcp`.
+    pub fn servers(&self, name: &str, replicas: u8) -> Result<()> {
+        self.apply(&servers(name, replicas))?;
+        self.rolled_out(name)
+    }
+
+    /// Waits until a Deployment is rolled out and its Service has an endpoint for each pod.
+    pub fn rolled_out(&self, name: &str) -> Result<()> {
+        self.kubectl(&["rollout", "status", &format!("deployment/{name}"), "--timeout=60s"]).map(drop)
+    }
+
+    /// Adds to what a test says when it fails.
+    pub fn describe(&self) -> String {
+        let kinds = "mcpbackends,mcproutes,toolpolicies,restbridges,pods,events";
+        self.kubectl(&["get", kinds, "-o", "wide"]).unwrap_or_else(|error| format!("{error:#}"))
+    }
+
+    /// Waits until no endpoint of a Service is ready.
+    pub fn without_endpoints(&self, service: &str) -> Result<()> {
+        let path = format!(
+            "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{service}",
+            self.name
+        );
+        wait::until(&format!("{service} to have no endpoint"), STATUS, || {
+            let slices = self.cluster.get(&path)?.context("a list of EndpointSlices")?;
+            let has_any = slices.get("items").and_then(Value::as_array).is_some_and(|items| {
+                items
+                    .iter()
+                    .any(|slice| slice.get("endpoints").and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
+            });
+            Ok((!has_any).then_some(()))
+        })
+    }
+}
+
+impl Drop for Namespace<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // Not waited for: the next test has a namespace of its own.
+        drop(self.cluster.kubectl(&["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"]));
+    }
+}
+
+/// The bundled MCP servers of the command line's image.
+#[must_use]
+pub fn servers(name: &str, replicas: u8) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name} }}
+spec:
+  replicas: {replicas}
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {{ runAsNonRoot: true, seccompProfile: {{ type: RuntimeDefault }} }}
+      containers:
+      - name: server
+        image: ringway/cli:e2e
+        imagePullPolicy: Never
+        args: [demo, --servers-only, --listen, '0.0.0.0:8080']
+        ports: [{{ containerPort: 8080 }}]
+        readinessProbe: {{ httpGet: {{ path: /healthz, port: 8080 }}, periodSeconds: 1 }}
+        securityContext: {{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {{ drop: [ALL] }} }}
+---
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name} }}
+spec:
+  selector: {{ app: {name} }}
+  ports: [{{ port: 8080 }}]
+"
+    )
+}
