@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use ringway_dataplane::app::{Gateway, LogTarget, Settings, TlsFiles, TraceSettings};
+use ringway_dataplane::app::{Gateway, Listen, LogTarget, Settings, TlsFiles, TraceSettings};
 use ringway_snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 
@@ -171,8 +171,10 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
         .map_err(|error| CommandError::Failed(error.to_string()))?;
     let tls = options.tls_cert.clone().zip(options.tls_key.clone());
     Ok(Settings {
-        listen: options.listen,
-        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        listen: Listen::Own {
+            address: options.listen,
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        },
         admin: options.admin.0,
         workers,
         keyring,

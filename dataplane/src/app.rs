@@ -2,24 +2,30 @@
 
 mod mail;
 mod named;
+mod settings;
+mod sockets;
 mod sweep;
 
 use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use named::{LimitError, LimitSettings, NAMED, Named, Unit};
+pub use settings::{Listen, Settings, StartError};
 
 use arc_swap::ArcSwap;
+use futures::FutureExt as _;
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
+use sockets::Bound;
 use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use crate::admin;
 use crate::admin::health::Health;
@@ -27,7 +33,8 @@ use crate::catalog::Catalog;
 use crate::drain::Drain;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
-use crate::peer::Mailboxes;
+use crate::peer::{Mailboxes, Message};
+use crate::report::Rejection;
 use crate::routes::RouteTable;
 use crate::session::owner::{Owner, RECORDS};
 use crate::session::tombstones::Journal;
@@ -41,67 +48,42 @@ use crate::telemetry::spans::{SpanWriter, Spans};
 use crate::worker::{Shared, Worker};
 use crate::{clock, telemetry};
 
-/// What a gateway is started with.
-#[derive(Debug)]
-pub struct Settings {
-    pub listen: SocketAddr,
-    pub tls: Option<TlsFiles>,
-    pub admin: Option<SocketAddr>,
-    /// Threads that serve connections.
-    pub workers: usize,
-    pub keyring: Keyring,
-    /// Where revoked sessions are remembered across a restart.
-    pub tombstone_file: Option<PathBuf>,
-    pub access_log: LogTarget,
-    /// `None`: no spans.
-    pub traces: Option<TraceSettings>,
-    pub limits: LimitSettings,
-}
-
-/// Why a gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("{0} is in use by another program")]
-    AddressInUse(SocketAddr),
-    #[error("cannot listen on {address}: {error}")]
-    Listen { address: SocketAddr, error: io::Error },
-    #[error("TLS: {0}")]
-    Tls(#[from] TlsError),
-    #[error("cannot open {what}: {error}")]
-    File { what: String, error: io::Error },
-    #[error(transparent)]
-    Spans(#[from] telemetry::spans::StartError),
-    #[error("the system gives no randomness")]
-    Random,
-    #[error("cannot start a thread: {0}")]
-    Thread(io::Error),
-}
-
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    local: SocketAddr,
+    sockets: Bound,
     admin: Option<(SocketAddr, admin::Handle)>,
     health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     log: Option<LogWriter>,
     spans: Option<SpanWriter>,
-    /// Reloads come one after the other.
-    applied: Mutex<Snapshot>,
+    /// Changes come one after the other.
+    applied: Mutex<Applied>,
+}
+
+/// What was applied last.
+#[derive(Debug)]
+struct Applied {
+    snapshot: Snapshot,
+    rejections: Vec<Rejection>,
+    /// Told at the first configuration.
+    configured: Option<oneshot::Sender<()>>,
 }
 
 // === impl Gateway ===
 
 impl Gateway {
-    /// Binds, starts every thread, and serves `initial`.
+    /// Binds, starts every thread, and serves `initial`. With `None` clients wait until the first [`Self::apply`].
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(mut settings: Settings, initial: Snapshot) -> Result<Self, StartError> {
-        let listener = bind(settings.listen)?;
-        let local = listener.local_addr().map_err(|error| StartError::Listen { address: settings.listen, error })?;
-        let tls = settings.tls.as_ref().map(listen::acceptor).transpose()?;
+    pub fn start(mut settings: Settings, initial: impl Into<Option<Snapshot>>) -> Result<Self, StartError> {
+        let (sockets, listeners) = sockets::bind(&settings.listen)?;
+        let tls = match &settings.listen {
+            Listen::Own { tls: Some(files), .. } => Some(listen::acceptor(files)?),
+            Listen::Own { tls: None, .. } | Listen::Ports(_) => None,
+        };
         let workers = settings.workers.clamp(1, 1_024);
         let admin_address = settings.admin;
         let metrics = Metrics::new();
@@ -113,47 +95,42 @@ impl Gateway {
         };
         let telemetry = Telemetry::with_spans(metrics, log, spans);
         let (mailboxes, receivers) = Mailboxes::new(workers);
-        let shared = Arc::new(shared(settings, telemetry, mailboxes, local)?);
+        let shared = Arc::new(shared(settings, telemetry, mailboxes, sockets.is_own_loopback())?);
         let health = Health::new(shared.drain.clone());
         let admin = admin_address.map(|address| start_admin(address, &shared, &health)).transpose()?;
-        let mut threads = Vec::with_capacity(workers + 1);
-        for (id, mail) in (0_u16..).zip(receivers) {
-            let worker = Arc::new(Worker::new(id, Arc::clone(&shared)));
-            let tls = tls.clone();
-            let heartbeat = health.worker(format!("worker-{id}"));
-            threads.push(thread(&format!("ringway-worker-{id}"), async move {
-                worker.spawn(telemetry::labels::TaskName::Heartbeat, heartbeat.run());
-                if worker.id == 0 {
-                    worker.spawn(telemetry::labels::TaskName::Sweep, sweep::run(Arc::clone(&worker)));
-                }
-                mail::serve(worker, mail, tls).await;
-            })?);
-        }
-        let mut gateway = Self {
-            shared: Arc::clone(&shared),
-            local,
+        let mut threads = start_workers(&shared, &health, receivers, tls.as_ref())?;
+        let (configured, is_configured) = oneshot::channel();
+        // An error: the gateway ended before it was configured.
+        let accept = listen::accept(listeners, Arc::clone(&shared), is_configured.map(drop));
+        threads.push(thread("ringway-accept", accept)?);
+        health.listening();
+        let applied = Applied { snapshot: Snapshot::default(), rejections: Vec::new(), configured: Some(configured) };
+        let gateway = Self {
+            shared,
+            sockets,
             admin,
             health,
             threads,
             log: writer,
             spans: span_writer,
-            applied: Mutex::default(),
+            applied: Mutex::new(applied),
         };
-        gateway.apply(initial);
-        gateway.health.listening();
-        let accept = async move {
-            if let Err(error) = listen::accept(listener, shared).await {
-                tracing::error!(%error, "the listener failed");
-            }
-        };
-        gateway.threads.push(thread("ringway-accept", accept)?);
+        if let Some(initial) = initial.into() {
+            gateway.apply(initial);
+        }
         Ok(gateway)
     }
 
-    /// Where clients connect.
+    /// Where clients of a gateway on its own connect; the first socket of a pod.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.sockets.first
+    }
+
+    /// The socket behind a port of the snapshot's listeners.
+    #[must_use]
+    pub fn port_addr(&self, port: u16) -> Option<SocketAddr> {
+        self.sockets.port(port)
     }
 
     /// Where `/livez`, `/readyz` and `/metrics` are.
@@ -164,20 +141,39 @@ impl Gateway {
 
     /// Serves `snapshot` from now on. Requests in flight end under the configuration they began with; sessions, streams,
     /// connections and processes of what did not change live on.
-    pub fn apply(&self, snapshot: Snapshot) {
+    ///
+    /// What cannot be used is told and stops nothing else: its last good form is served, if there was one.
+    pub fn apply(&self, snapshot: Snapshot) -> Vec<Rejection> {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = snapshot.sharing_with(&applied);
-        let table = Arc::new(RouteTable::new(&snapshot, &self.shared.routes.load(), &self.shared.telemetry.metrics));
+        let snapshot = snapshot.sharing_with(&applied.snapshot);
+        let metrics = &self.shared.telemetry.metrics;
+        let before = self.shared.routes.load_full();
+        let (table, rejections) = RouteTable::new(&snapshot, &before, &self.sockets.numbers, metrics);
+        let table = Arc::new(table);
         self.shared.catalog.apply(table.routes().map(|route| Arc::clone(&route.bound)).collect());
         self.shared.routes.store(table);
         self.health.config_applied();
-        let metrics = &self.shared.telemetry.metrics;
         metrics.config_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
         // Series end with their route or backend.
         let routes: HashSet<String> = snapshot.routes.keys().map(ToString::to_string).collect();
         let backends: HashSet<String> = snapshot.backends.keys().map(ToString::to_string).collect();
         metrics.keep(|route| routes.contains(route), |backend| backends.contains(backend));
-        *applied = snapshot;
+        for new in rejections.iter().filter(|new| !applied.rejections.contains(new)) {
+            metrics.config_rejections.inc();
+            tracing::warn!(resource = ?new.resource, reason = %new.reason, "not taken; its last good form is served, if there is one");
+        }
+        applied.rejections.clone_from(&rejections);
+        applied.snapshot = snapshot;
+        if let Some(configured) = applied.configured.take() {
+            // Gone: the gateway ends.
+            let _ends = configured.send(());
+        }
+        rejections
+    }
+
+    /// Why nothing is served yet, for `/readyz`. Nothing once a configuration was applied.
+    pub fn config_missing(&self, reason: impl Into<String>) {
+        self.health.config_missing(reason);
     }
 
     /// Seals with other keys from now on; what was sealed with a key that is still accepted stays good.
@@ -221,8 +217,26 @@ impl Gateway {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    listen::bind(address).map_err(cannot_listen(address))
+fn start_workers(
+    shared: &Arc<Shared>,
+    health: &Arc<Health>,
+    receivers: Vec<mpsc::Receiver<Message>>,
+    tls: Option<&TlsAcceptor>,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let mut threads = Vec::with_capacity(receivers.len() + 1);
+    for (id, mail) in (0_u16..).zip(receivers) {
+        let worker = Arc::new(Worker::new(id, Arc::clone(shared)));
+        let tls = tls.cloned();
+        let heartbeat = health.worker(format!("worker-{id}"));
+        threads.push(thread(&format!("ringway-worker-{id}"), async move {
+            worker.spawn(telemetry::labels::TaskName::Heartbeat, heartbeat.run());
+            if worker.id == 0 {
+                worker.spawn(telemetry::labels::TaskName::Sweep, sweep::run(Arc::clone(&worker)));
+            }
+            mail::serve(worker, mail, tls).await;
+        })?);
+    }
+    Ok(threads)
 }
 
 fn cannot_listen(address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
@@ -236,7 +250,7 @@ fn shared(
     settings: Settings,
     telemetry: Arc<Telemetry>,
     mailboxes: Mailboxes,
-    local: SocketAddr,
+    loopback: bool,
 ) -> Result<Shared, StartError> {
     let owner = Owner::new(RECORDS, Arc::clone(&telemetry.metrics));
     let journal = match &settings.tombstone_file {
@@ -264,7 +278,7 @@ fn shared(
         stop: Drain::new(Gauge::default()),
         telemetry,
         limits: settings.limits.process,
-        loopback: local.ip().is_loopback(),
+        loopback,
         streams: AtomicUsize::new(0),
     })
 }

@@ -78,6 +78,8 @@ pub enum Reason {
     UriTooLong,
     /// No route at this host and path.
     NoRoute,
+    /// The host belongs to another listener than the one that the connection's handshake met.
+    Misdirected,
     ContentType,
     Accept,
     HttpMethod,
@@ -166,6 +168,7 @@ impl Fault {
                 | Reason::UpstreamTimeout
                 | Reason::ClientTimeout
                 | Reason::Session
+                | Reason::Misdirected
         ) && self.executed != Executed::Yes
     }
 }
@@ -229,6 +232,7 @@ impl Reason {
             Self::HeadersTooLarge => "headers_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::NoRoute => "no_route",
+            Self::Misdirected => "misdirected",
             Self::ContentType => "content_type",
             Self::Accept => "accept",
             Self::HttpMethod => "http_method",

@@ -32,7 +32,7 @@ pub(crate) struct Address {
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A new client connection, from the acceptor.
-    Connection { stream: std::net::TcpStream, remote: SocketAddr },
+    Connection { stream: std::net::TcpStream, remote: SocketAddr, socket: Socket },
     /// A client's answer to a request that was put to it by the call or stream at `number`.
     Answer { number: u64, session: SessionKey, body: Bytes },
     /// `notifications/cancelled` for a call that any worker may hold.
@@ -41,6 +41,15 @@ pub(crate) enum Message {
     Bound { session: SessionKey, backend: BackendKey },
     /// The session ended, or another connection took its GET stream over.
     EndStream { session: SessionKey },
+}
+
+/// Which listening socket a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Socket {
+    /// The process's own.
+    Own,
+    /// Of the ports that the process was told, the one at this place.
+    Port(u16),
 }
 
 /// The way to every worker.

@@ -47,8 +47,8 @@ async fn serve(
     let (head, body) = request.into_parts();
     let (inbound, route) = {
         let routes = worker.shared.routes.load();
-        let inbound = admit::check(&worker.shared, &routes, &head)?;
-        let route = route::select(&routes, &inbound)?;
+        let inbound = admit::check(&worker.shared, &routes, conn.door, &head)?;
+        let route = route::select(&routes, conn.door, &inbound)?;
         (inbound, route)
     };
     exchange.routed(&route, &inbound)?;

@@ -119,6 +119,7 @@ fn status_of(reason: Reason, era: Era, has_id: bool) -> StatusCode {
         }
         Reason::Method | Reason::Session | Reason::NoRoute => StatusCode::NOT_FOUND,
         Reason::Origin => StatusCode::FORBIDDEN,
+        Reason::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Reason::Rate => StatusCode::TOO_MANY_REQUESTS,
         Reason::Busy | Reason::UpstreamConnect => StatusCode::SERVICE_UNAVAILABLE,
         Reason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -144,6 +145,7 @@ fn status_of(reason: Reason, era: Era, has_id: bool) -> StatusCode {
             | Reason::Session
             | Reason::Origin
             | Reason::NoRoute
+            | Reason::Misdirected
             | Reason::TooLarge
             | Reason::Version
     );

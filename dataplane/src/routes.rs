@@ -1,20 +1,28 @@
-//! The routes of one configuration as they are served: rules, servers, metric handles, and the table by host and path.
+//! The routes of one configuration as they are served: rules, servers, metric handles, and the tables by host and path.
 //!
-//! Made by `app` when a configuration is applied; read by `pipeline` and `worker`.
+//! Made by `app` when a configuration is applied; read by `listen`, `pipeline` and `worker`. One object that cannot be
+//! used stops no other, and its last good form is served on.
 
+mod backends;
 mod origins;
+mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use ringway_snapshot::{BackendKey, Snapshot};
+use ringway_snapshot::{BackendKey, ObjectName, Route, Snapshot};
 
 use crate::fault::Fault;
+use crate::ports::{ListenerId, Port, Ports};
+use crate::report::{Rejection, Resource};
+use crate::state::hosts::HostMap;
 use crate::state::route::{CompiledRoute, Section};
 use crate::telemetry::metrics::{BackendMetrics, Metrics, RouteMetrics};
 use crate::upstream::Server;
+use backends::Backends;
 use origins::Origins;
+use table::Paths;
 
 pub(crate) use crate::upstream::LiveRoute as Bound;
 
@@ -32,8 +40,36 @@ pub(crate) struct LiveRoute {
 /// Every route of one configuration.
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
-    by_path: HashMap<String, Vec<Arc<LiveRoute>>, RandomState>,
-    servers: HashMap<BackendKey, Arc<Server>, RandomState>,
+    backends: Backends,
+    routes: HashMap<ObjectName, Arc<LiveRoute>, RandomState>,
+    pub(crate) ports: Ports,
+    /// By socket, then by listener: what is attached there.
+    attached: Vec<Vec<Paths>>,
+    /// Of the process's own socket: every route that names no listener.
+    own: Paths,
+    /// Hosts that those routes name.
+    own_hosts: HostMap<()>,
+}
+
+/// Through which socket a connection came, and which listener its handshake met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The process's own.
+    Own,
+    Port {
+        socket: u16,
+        /// `None`: without TLS.
+        handshake: Option<ListenerId>,
+    },
+}
+
+/// Why a request meets no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Miss {
+    /// There is none at this host and path.
+    Nothing,
+    /// The host is another listener's than the one whose certificate was shown, and whose clients were checked.
+    Misdirected,
 }
 
 // === impl LiveRoute ===
@@ -54,6 +90,21 @@ impl LiveRoute {
     pub(crate) fn backend_metrics(&self, section: usize) -> Result<&Arc<BackendMetrics>, Fault> {
         self.backend_metrics.get(section).ok_or_else(changed)
     }
+
+    fn new(spec: &Arc<Route>, servers: Vec<Arc<Server>>, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            origins: Origins::new(&spec.allowed_origins),
+            metrics: metrics.route(&spec.name.to_string()),
+            backend_metrics: spec.backends.iter().map(|b| metrics.backend(&b.backend.to_string())).collect(),
+            bound: Arc::new(Bound { compiled: CompiledRoute::new(Arc::clone(spec)), servers }),
+        }
+    }
+
+    fn is_of(&self, spec: &Arc<Route>, servers: &[Arc<Server>]) -> bool {
+        let same = Arc::ptr_eq(&self.rules().spec, spec) || self.rules().spec == *spec;
+        same && self.bound.servers.len() == servers.len()
+            && self.bound.servers.iter().zip(servers).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
 }
 
 /// Cannot be: a request keeps the route that its section was found on.
@@ -64,96 +115,115 @@ fn changed() -> Fault {
 // === impl RouteTable ===
 
 impl RouteTable {
-    /// Compiles a snapshot. What did not change keeps its servers, and so its connections, processes and probes.
-    pub(crate) fn new(snapshot: &Snapshot, previous: &Self, metrics: &Arc<Metrics>) -> Self {
-        let servers: HashMap<_, _, _> = snapshot
-            .backends
-            .values()
-            .map(|backend| (backend.key, Server::new(Arc::clone(backend), previous.servers.get(&backend.key))))
-            .collect();
-        let mut table = Self { by_path: HashMap::default(), servers };
+    /// Compiles a snapshot for a process whose sockets are those of `ports`. What did not change keeps its servers, and so
+    /// its connections, processes and probes. What cannot be used is told.
+    pub(crate) fn new(
+        snapshot: &Snapshot,
+        previous: &Self,
+        ports: &[u16],
+        metrics: &Arc<Metrics>,
+    ) -> (Self, Vec<Rejection>) {
+        let mut rejections = Vec::new();
+        let ports = Ports::new(&snapshot.listeners, ports, &previous.ports, &mut rejections);
+        let attached = ports.ports.iter().map(|port| port.listeners.iter().map(|_| Paths::default()).collect());
+        let mut table = Self {
+            backends: Backends::new(&snapshot.backends, &previous.backends, &mut rejections),
+            routes: HashMap::default(),
+            attached: attached.collect(),
+            ports,
+            own: Paths::default(),
+            own_hosts: HostMap::default(),
+        };
         for spec in snapshot.routes.values() {
-            let found: Option<Vec<_>> = spec.backends.iter().map(|b| table.servers.get(&b.key).cloned()).collect();
-            // Translate leaves out what it cannot resolve; a hole here would be a bug, and shifts no section.
-            let Some(servers) = found else { continue };
-            let live = previous.unchanged(spec, &servers).unwrap_or_else(|| {
-                Arc::new(LiveRoute {
-                    origins: Origins::new(&spec.allowed_origins),
-                    metrics: metrics.route(&spec.name.to_string()),
-                    backend_metrics: spec.backends.iter().map(|b| metrics.backend(&b.backend.to_string())).collect(),
-                    bound: Arc::new(Bound { compiled: CompiledRoute::new(Arc::clone(spec)), servers }),
-                })
-            });
-            table.by_path.entry(spec.path.clone()).or_default().push(live);
+            let taken = table.live(spec, previous, metrics).and_then(|live| table.attach(&live).map(|()| live));
+            match taken {
+                Ok(live) => drop(table.routes.insert(spec.name.clone(), live)),
+                Err(reason) => {
+                    if let Some(old) = previous.routes.get(&spec.name).filter(|old| table.attach(old).is_ok()) {
+                        table.routes.insert(spec.name.clone(), Arc::clone(old));
+                    }
+                    rejections.push(Rejection { resource: Resource::Route(spec.name.clone()), reason });
+                }
+            }
         }
-        table
+        (table, rejections)
     }
 
-    fn unchanged(&self, spec: &Arc<ringway_snapshot::Route>, servers: &[Arc<Server>]) -> Option<Arc<LiveRoute>> {
-        let old = self.by_path.get(&spec.path)?.iter().find(|r| r.rules().spec == *spec)?;
-        let same = old.bound.servers.len() == servers.len()
-            && old.bound.servers.iter().zip(servers).all(|(a, b)| Arc::ptr_eq(a, b));
-        same.then(|| Arc::clone(old))
+    fn live(&self, spec: &Arc<Route>, previous: &Self, metrics: &Arc<Metrics>) -> Result<Arc<LiveRoute>, String> {
+        let servers = spec.backends.iter().map(|section| {
+            let missing = || format!("Backend {} is not in the configuration.", section.backend);
+            self.backends.server(section.key).cloned().ok_or_else(missing)
+        });
+        let servers = servers.collect::<Result<Vec<_>, _>>()?;
+        let old = previous.routes.get(&spec.name).filter(|old| old.is_of(spec, &servers));
+        Ok(old.cloned().unwrap_or_else(|| Arc::new(LiveRoute::new(spec, servers, metrics))))
+    }
+
+    /// Puts a route into the tables of its listeners.
+    fn attach(&mut self, live: &Arc<LiveRoute>) -> Result<(), String> {
+        let spec = Arc::clone(&live.rules().spec);
+        if spec.listeners.is_empty() {
+            self.own.insert(live)?;
+            for host in &spec.hostnames {
+                self.own_hosts.insert(Some(host), ());
+            }
+            return Ok(());
+        }
+        let places: Vec<_> = spec.listeners.iter().filter_map(|name| self.ports.place_of(name)).collect();
+        for (socket, listener) in &places {
+            if let Some(paths) = self.attached.get(*socket).and_then(|of| of.get(*listener)) {
+                paths.has_room(live)?;
+            }
+        }
+        for (socket, listener) in places {
+            if let Some(paths) = self.attached.get_mut(socket).and_then(|of| of.get_mut(listener)) {
+                paths.insert(live)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn server(&self, backend: BackendKey) -> Option<&Arc<Server>> {
-        self.servers.get(&backend)
+        self.backends.server(backend)
     }
 
     pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<Server>> {
-        self.servers.values()
+        self.backends.servers()
     }
 
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
-        self.by_path.values().flatten()
+        self.routes.values()
     }
 
-    /// Does a route name this host?
+    /// The listeners of a socket.
+    pub(crate) fn port(&self, socket: u16) -> Option<&Port> {
+        self.ports.ports.get(usize::from(socket))
+    }
+
+    /// Does a route of the own socket name this host?
     pub(crate) fn names_host(&self, host: &str) -> bool {
-        self.routes()
-            .any(|route| route.rules().spec.hostnames.iter().any(|pattern| host_matches(pattern, host).is_some()))
+        self.own_hosts.find(host).is_some()
     }
 
-    /// The route of a host and path; the more specific hostname wins.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Arc<LiveRoute>> {
-        let at_path = self.by_path.get(path)?;
-        let rank = |route: &&Arc<LiveRoute>| {
-            let hostnames = &route.rules().spec.hostnames;
-            if hostnames.is_empty() {
-                Some(0)
-            } else {
-                hostnames.iter().filter_map(|pattern| host_matches(pattern, host)).max()
+    /// The route of a host and path behind a door: of the listener with the more specific host name the route with the
+    /// more specific one.
+    pub(crate) fn find(&self, door: Door, host: &str, path: &str) -> Result<&Arc<LiveRoute>, Miss> {
+        let paths = match door {
+            Door::Own => &self.own,
+            Door::Port { socket, handshake } => {
+                let port = self.port(socket).ok_or(Miss::Nothing)?;
+                let (index, listener) = port.find(host).ok_or(Miss::Nothing)?;
+                // Also a connection from before its port was given a certificate.
+                let met = if listener.tls.is_some() { handshake == Some(listener.id) } else { handshake.is_none() };
+                if !met {
+                    return Err(Miss::Misdirected);
+                }
+                self.attached.get(usize::from(socket)).and_then(|of| of.get(index)).ok_or(Miss::Nothing)?
             }
         };
-        at_path
-            .iter()
-            .filter_map(|route| rank(&route).map(|rank| (rank, route)))
-            .max_by_key(|(rank, _)| *rank)
-            .map(|(_, route)| route)
-    }
-}
-
-/// How well a hostname pattern fits: longer is more specific, an exact name beats every wildcard.
-fn host_matches(pattern: &str, host: &str) -> Option<usize> {
-    match pattern.strip_prefix("*.") {
-        Some(suffix) => {
-            let rest = host.strip_suffix(suffix)?.strip_suffix('.')?;
-            (!rest.is_empty()).then_some(suffix.len() + 1)
-        }
-        None => (pattern == host).then_some(usize::MAX),
+        paths.find(host, path).ok_or(Miss::Nothing)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::host_matches;
-
-    #[test]
-    fn hosts_match_exactly_or_below_a_star() {
-        assert_eq!(host_matches("tools.example.com", "tools.example.com"), Some(usize::MAX));
-        assert!(host_matches("*.example.com", "a.b.example.com").is_some());
-        assert_eq!(host_matches("*.example.com", "example.com"), None);
-        assert_eq!(host_matches("*.example.com", "evilexample.com"), None);
-        assert_eq!(host_matches("tools.example.com", "x.tools.example.com"), None);
-    }
-}
+mod tests;

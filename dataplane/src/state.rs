@@ -3,5 +3,6 @@
 //! Everything that can be computed when the configuration changes is computed here, once. Read by every stage.
 
 pub mod glob;
+pub mod hosts;
 pub mod names;
 pub mod route;

@@ -14,13 +14,14 @@ const FLOORS: &[&[&str]] = &[
     &["pipeline"],
     &["worker"],
     &["routes"],
+    &["ports"],
     &["catalog"],
     &["session"],
     &["upstream"],
     &["reply", "admin"],
     &["state", "peer", "drain"],
     &["telemetry"],
-    &["fault", "limits", "clock"],
+    &["fault", "limits", "clock", "report"],
 ];
 
 type Edges = BTreeMap<(String, String), BTreeSet<PathBuf>>;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, StartError};
+use ringway_dataplane::app::{Gateway, LimitSettings, Listen, LogTarget, Settings, StartError};
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use serde_json::value::RawValue;
@@ -79,8 +79,7 @@ fn start(wanted: SocketAddr, snapshot: &Snapshot) -> Result<Gateway, CommandErro
         // Port 0 asks the system for a free one, which cannot be taken.
         address.set_port(wanted.port().checked_add(offset).ok_or_else(|| failed(&"there is no free port"))?);
         let settings = Settings {
-            listen: address,
-            tls: None,
+            listen: Listen::plain(address),
             admin: None,
             workers: run::processors(),
             keyring: Keyring::parse(&key).map_err(|error| failed(&error))?,

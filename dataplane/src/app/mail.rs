@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use crate::listen;
+use crate::listen::{self, Accepted};
 use crate::peer::Message;
 use crate::pipeline::forward::answer;
 use crate::telemetry::labels::TaskName;
@@ -31,10 +31,11 @@ pub(super) async fn serve(worker: Arc<Worker>, mut mail: mpsc::Receiver<Message>
 /// Everything here is quick: what takes time becomes a task.
 fn handle(worker: &Arc<Worker>, message: Message, tls: Option<&TlsAcceptor>) {
     match message {
-        Message::Connection { stream, remote } => {
+        Message::Connection { stream, remote, socket } => {
+            let accepted = Accepted { stream, remote, socket };
             worker.spawn(
                 TaskName::Connection,
-                listen::serve_connection(Arc::clone(worker), stream, remote, tls.cloned()),
+                listen::serve_connection(Arc::clone(worker), accepted, tls.cloned()),
             );
         }
         Message::Answer { number, session, body } => answer::take(worker, number, session, body),

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::TryFutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
@@ -16,34 +18,46 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::idle::{self, Phase, TimedStream};
 use super::quiet::Uses;
+use super::tls;
 use crate::limits::Limits;
+use crate::peer::Socket;
 use crate::pipeline::{self, Conn};
+use crate::ports::Port;
 use crate::reply::ReplyBody;
+use crate::routes::Door;
 use crate::telemetry::labels::Limit;
 use crate::worker::Worker;
 
 /// A connection that ends gets this long for its first request, if there was none.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
-/// Serves a connection to its end.
-pub(crate) async fn serve_connection(
-    worker: Arc<Worker>,
-    stream: std::net::TcpStream,
-    remote: SocketAddr,
-    tls: Option<TlsAcceptor>,
-) {
+/// A connection as the acceptor hands it over.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) remote: SocketAddr,
+    pub(crate) socket: Socket,
+}
+
+/// Serves a connection to its end. `own`: what the process's own socket speaks.
+pub(crate) async fn serve_connection(worker: Arc<Worker>, accepted: Accepted, own: Option<TlsAcceptor>) {
+    let Accepted { stream, remote, socket } = accepted;
     let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
     match stream {
         Ok(stream) => {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%remote, %error, "no TCP_NODELAY");
             }
-            match tls {
-                None => serve_plain(&worker, stream, remote).await,
-                Some(acceptor) => serve_tls(&worker, stream, remote, &acceptor).await,
+            match (socket, own) {
+                (Socket::Own, None) => serve_plain(&worker, stream, Conn::new(remote, Door::Own)).await,
+                (Socket::Own, Some(acceptor)) => {
+                    serve_tls(&worker, acceptor.accept(stream).map_ok(|tls| (tls, Door::Own)), remote).await;
+                }
+                (Socket::Port(socket), _) => serve_port(&worker, stream, remote, socket).await,
             }
         }
         Err(error) => tracing::debug!(%remote, %error, "connection lost before it was served"),
@@ -51,8 +65,21 @@ pub(crate) async fn serve_connection(
     worker.shared.mailboxes.connection_closed(worker.id);
 }
 
-async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr) {
-    let limits = &worker.shared.limits;
+/// As the port's listeners are at this moment.
+async fn serve_port(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, socket: u16) {
+    let is_tls = worker.shared.routes.load().port(socket).is_some_and(Port::is_tls);
+    if is_tls {
+        // On the heap: the hello and the handshake are large and short-lived.
+        let handshake = Box::pin(tls::by_name(&worker.shared.routes, stream, socket));
+        serve_tls(worker, handshake, remote).await;
+    } else {
+        let door = Door::Port { socket, handshake: None };
+        serve_plain(worker, stream, Conn::new(remote, door)).await;
+    }
+}
+
+async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, conn: Conn) {
+    let (limits, remote) = (&worker.shared.limits, conn.remote);
     let first = async {
         let begun = tokio::time::timeout(limits.connection_idle, stream.readable());
         if let Err(error) = begun.await.map_err(|_elapsed| Limit::IdleTime)? {
@@ -62,17 +89,21 @@ async fn serve_plain(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr
         protocol.await.map_err(|_elapsed| Limit::HeaderTime)
     };
     match first.await {
-        Ok(Ok(http2)) => serve_stream(worker, stream, Conn::new(remote), http2).await,
+        Ok(Ok(http2)) => serve_stream(worker, stream, conn, http2).await,
         Ok(Err(error)) => tracing::debug!(%remote, %error, "connection ended before it said anything"),
         Err(limit) => worker.shared.limit(limit),
     }
 }
 
-async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, acceptor: &TlsAcceptor) {
-    match tokio::time::timeout(worker.shared.limits.tls_handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
+async fn serve_tls(
+    worker: &Arc<Worker>,
+    handshake: impl Future<Output = io::Result<(TlsStream<TcpStream>, Door)>>,
+    remote: SocketAddr,
+) {
+    match tokio::time::timeout(worker.shared.limits.tls_handshake, handshake).await {
+        Ok(Ok((stream, door))) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            serve_stream(worker, stream, Conn::new(remote), http2).await;
+            serve_stream(worker, stream, Conn::new(remote, door), http2).await;
         }
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
@@ -80,7 +111,7 @@ async fn serve_tls(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, 
 }
 
 /// Does a client without TLS open with the preface of HTTP/2 (RFC 9113 section 3.4)? Consumes nothing.
-async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     const PREFACE: &[u8] = b"PRI";
     let mut seen = [0; PREFACE.len()];
     let mut pause = Duration::from_millis(1);

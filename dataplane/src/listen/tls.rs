@@ -1,13 +1,20 @@
-//! Server-side TLS: certificate and key from files, ALPN for HTTP/2 and HTTP/1.1.
+//! Server-side TLS: the handshake of a port's listeners, and the certificate and key files of a gateway on its own.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+
+use crate::ports;
+use crate::routes::{Door, RouteTable};
 
 /// A certificate chain and its private key, both PEM.
 #[derive(Debug, Clone)]
@@ -41,4 +48,32 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A handshake with the listener of the name that the client asks for, as it is configured at this moment. What no
+/// listener fits is refused with an alert.
+pub(super) async fn by_name(
+    routes: &ArcSwap<RouteTable>,
+    stream: TcpStream,
+    socket: u16,
+) -> io::Result<(TlsStream<TcpStream>, Door)> {
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+    let found = {
+        let (routes, hello) = (routes.load(), start.client_hello());
+        let listener = routes.port(socket).and_then(|port| port.find_by_sni(hello.server_name()));
+        listener.and_then(|listener| Some((listener.id, Arc::clone(listener.tls.as_ref()?))))
+    };
+    match found {
+        Some((id, config)) => {
+            let stream = start.into_stream(config).await?;
+            Ok((stream, Door::Port { socket, handshake: Some(id) }))
+        }
+        None => {
+            if let Some(nobody) = ports::nobody() {
+                // Fails, and says so to the client.
+                start.into_stream(nobody).await?;
+            }
+            Err(io::Error::new(io::ErrorKind::NotFound, "no listener has this name"))
+        }
+    }
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 
 use crate::fault::{Fault, Reason};
 use crate::reply::SESSION_ID;
-use crate::routes::RouteTable;
+use crate::routes::{Door, RouteTable};
 use crate::telemetry::labels::Limit;
 use crate::worker::Shared;
 
@@ -54,7 +54,12 @@ pub(crate) struct Inbound<'a> {
 ///
 /// # Errors
 /// The first thing wrong with it.
-pub(crate) fn check<'a>(shared: &Shared, routes: &RouteTable, head: &'a Parts) -> Result<Inbound<'a>, Fault> {
+pub(crate) fn check<'a>(
+    shared: &Shared,
+    routes: &RouteTable,
+    door: Door,
+    head: &'a Parts,
+) -> Result<Inbound<'a>, Fault> {
     sizes(shared, head)?;
     // As many names as fields: nothing stands twice.
     let doubled = head.headers.len() != head.headers.keys_len();
@@ -63,7 +68,7 @@ pub(crate) fn check<'a>(shared: &Shared, routes: &RouteTable, head: &'a Parts) -
             return Err(Fault::client(Reason::Request, format!("{name} stands more than once")));
         }
     }
-    let host = host(shared, routes, head)?;
+    let host = host(shared, routes, door, head)?;
     Ok(Inbound {
         verb: verb(head)?,
         path: head.uri.path(),
@@ -103,9 +108,9 @@ fn verb(head: &Parts) -> Result<Verb, Fault> {
     }
 }
 
-/// The requested host. On a loopback listener anything but a loopback name is a rebinding attack or a mistake, unless a
+/// The requested host. On a loopback socket of our own anything but a loopback name is a rebinding attack or a mistake, unless a
 /// route names the host (row DNS rebinding of the threat model).
-fn host(shared: &Shared, routes: &RouteTable, head: &Parts) -> Result<String, Fault> {
+fn host(shared: &Shared, routes: &RouteTable, door: Door, head: &Parts) -> Result<String, Fault> {
     let text = match head.uri.host() {
         Some(host) => host,
         None => {
@@ -118,7 +123,7 @@ fn host(shared: &Shared, routes: &RouteTable, head: &Parts) -> Result<String, Fa
         }
     };
     let host = text.trim_end_matches('.').to_ascii_lowercase();
-    let allowed = !shared.loopback || is_loopback_name(&host) || routes.names_host(&host);
+    let allowed = door != Door::Own || !shared.loopback || is_loopback_name(&host) || routes.names_host(&host);
     if allowed { Ok(host) } else { Err(Fault::client(Reason::Origin, "Host not allowed")) }
 }
 

@@ -14,6 +14,7 @@ use super::route::LiveRoute;
 use super::session::Scope;
 use crate::fault::{Fault, Reason};
 use crate::reply::Era;
+use crate::routes::Door;
 use crate::session::Session;
 use crate::telemetry::metrics::Operation;
 use crate::telemetry::record::Record;
@@ -23,6 +24,7 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Conn {
     pub(crate) remote: SocketAddr,
+    pub(crate) door: Door,
     /// The session that was used last: most connections have one, and opening its id costs more than comparing it.
     pub(super) recent: Mutex<Option<Recent>>,
 }
@@ -54,8 +56,8 @@ pub(crate) struct Exchange {
 // === impl Conn ===
 
 impl Conn {
-    pub(crate) fn new(remote: SocketAddr) -> Self {
-        Self { remote, recent: Mutex::new(None) }
+    pub(crate) fn new(remote: SocketAddr, door: Door) -> Self {
+        Self { remote, door, recent: Mutex::new(None) }
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn error_code(reason: Reason) -> i64 {
         | Reason::HeadersTooLarge
         | Reason::UriTooLong
         | Reason::NoRoute
+        | Reason::Misdirected
         | Reason::ContentType
         | Reason::Accept
         | Reason::HttpMethod

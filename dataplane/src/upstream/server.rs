@@ -127,6 +127,15 @@ impl Server {
         Arc::new(Self { backend, live, pinned })
     }
 
+    /// Why its configuration cannot be used at all: a text without secrets.
+    #[must_use]
+    pub fn broken(&self) -> Option<&str> {
+        match &self.live.side {
+            Side::Broken(why) => Some(why),
+            Side::Http(_) | Side::Stdio(_) => None,
+        }
+    }
+
     /// What is known of the eras it serves: configured, or learned and not yet past its horizon.
     #[must_use]
     pub fn era(&self) -> Era {

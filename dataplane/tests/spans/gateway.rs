@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, TraceSettings};
+use ringway_dataplane::app::{Gateway, LimitSettings, Listen, LogTarget, Settings, TraceSettings};
 use ringway_seal::Keyring;
 use ringway_snapshot::{Backend, ObjectName, Snapshot, Target};
 use ringway_testkit::objects;
@@ -106,8 +106,7 @@ fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> G
         routes: [(route.name.clone(), Arc::new(route))].into(),
     };
     let settings = Settings {
-        listen: ([127, 0, 0, 1], 0).into(),
-        tls: None,
+        listen: Listen::plain(([127, 0, 0, 1], 0).into()),
         admin: None,
         workers: 2,
         keyring: Keyring::parse(&ringway_seal::generate_file_text().unwrap()).unwrap(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ringway_dataplane::app::{Gateway, LimitSettings, LogTarget, Settings, TlsFiles};
+use ringway_dataplane::app::{Gateway, LimitSettings, Listen, LogTarget, Settings, TlsFiles};
 use ringway_seal::Keyring;
 use ringway_snapshot::{
     Backend, BackendLimits, HttpTarget, ObjectName, Route, RouteBackend, Selection, Sessions, Snapshot, Target,
@@ -137,8 +137,7 @@ impl Setup {
 
     pub(crate) fn start(&self) -> Stage {
         let settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            tls: self.tls.clone(),
+            listen: Listen::Own { address: "127.0.0.1:0".parse().unwrap(), tls: self.tls.clone() },
             admin: Some("127.0.0.1:0".parse().unwrap()),
             workers: 4,
             keyring: Keyring::new([self.key; 32], []).unwrap(),
