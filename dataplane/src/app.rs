@@ -20,6 +20,7 @@ pub use settings::{Listen, Settings, StartError};
 
 use arc_swap::ArcSwap;
 use futures::FutureExt as _;
+use ringway_config_stream::{Facts, Rejection};
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use sockets::Bound;
@@ -34,7 +35,6 @@ use crate::drain::Drain;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
 use crate::peer::{Mailboxes, Message};
-use crate::report::Rejection;
 use crate::routes::RouteTable;
 use crate::session::owner::{Owner, RECORDS};
 use crate::session::tombstones::Journal;
@@ -160,7 +160,7 @@ impl Gateway {
         metrics.keep(|route| routes.contains(route), |backend| backends.contains(backend));
         for new in rejections.iter().filter(|new| !applied.rejections.contains(new)) {
             metrics.config_rejections.inc();
-            tracing::warn!(resource = ?new.resource, reason = %new.reason, "not taken; its last good form is served, if there is one");
+            tracing::warn!(kind = new.kind.as_str(), name = %new.name, reason = %new.reason, "not taken; its last good form is served, if there is one");
         }
         applied.rejections.clone_from(&rejections);
         applied.snapshot = snapshot;
@@ -169,6 +169,12 @@ impl Gateway {
             let _ends = configured.send(());
         }
         rejections
+    }
+
+    /// All that is known now of backends and routes.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        Facts::default()
     }
 
     /// Why nothing is served yet, for `/readyz`. Nothing once a configuration was applied.

@@ -15,7 +15,6 @@ mod peer;
 mod pipeline;
 mod ports;
 mod reply;
-pub mod report;
 mod routes;
 pub mod session;
 pub mod state;

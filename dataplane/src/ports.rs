@@ -7,10 +7,10 @@ mod tls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ringway_config_stream::{Key, Kind, Rejection};
 use ringway_snapshot::{Listener, ListenerName};
 use rustls::ServerConfig;
 
-use crate::report::{Rejection, Resource};
 use crate::state::hosts::HostMap;
 
 pub(crate) use tls::nobody;
@@ -121,8 +121,7 @@ impl Ports {
         previous: &Self,
         rejections: &mut Vec<Rejection>,
     ) -> Self {
-        let mut made =
-            Self { ports: numbers.iter().map(|_| Port::default()).collect(), slots: BTreeMap::default() };
+        let mut made = Self { ports: numbers.iter().map(|_| Port::default()).collect(), slots: BTreeMap::default() };
         let mut order: Vec<_> = listeners.values().map(|wanted| previous.slot_of(wanted)).collect();
         // Where two want the same place, the one that has it keeps it.
         order.sort_by_key(|(slot, old)| !old.as_ref().is_some_and(|old| same_place(&old.spec, &slot.wanted)));
@@ -140,7 +139,7 @@ impl Ports {
             if let Some(slot) = made.slots.get_mut(&name) {
                 slot.served = served;
             }
-            rejections.push(Rejection { resource: Resource::Listener(name), reason });
+            rejections.push(Rejection::new(&Key::new(Kind::Listener, name), reason));
         }
         made
     }

@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use ringway_config_stream::{Key, Kind, Rejection};
 use ringway_snapshot::{BackendKey, ObjectName, Route, Snapshot};
 
 use crate::fault::Fault;
 use crate::ports::{ListenerId, Port, Ports};
-use crate::report::{Rejection, Resource};
 use crate::state::hosts::HostMap;
 use crate::state::route::{CompiledRoute, Section};
 use crate::telemetry::metrics::{BackendMetrics, Metrics, RouteMetrics};
@@ -142,7 +142,7 @@ impl RouteTable {
                     if let Some(old) = previous.routes.get(&spec.name).filter(|old| table.attach(old).is_ok()) {
                         table.routes.insert(spec.name.clone(), Arc::clone(old));
                     }
-                    rejections.push(Rejection { resource: Resource::Route(spec.name.clone()), reason });
+                    rejections.push(Rejection::new(&Key::new(Kind::Route, &spec.name), reason));
                 }
             }
         }

@@ -61,6 +61,7 @@ fn http_status(constant: &str) -> &'static str {
         "REQUEST_TIMEOUT" => "408",
         "PAYLOAD_TOO_LARGE" => "413",
         "URI_TOO_LONG" => "414",
+        "MISDIRECTED_REQUEST" => "421",
         "UNSUPPORTED_MEDIA_TYPE" => "415",
         "TOO_MANY_REQUESTS" => "429",
         "REQUEST_HEADER_FIELDS_TOO_LARGE" => "431",

@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["reply", "admin"],
     &["state", "peer", "drain"],
     &["telemetry"],
-    &["fault", "limits", "clock", "report"],
+    &["fault", "limits", "clock"],
 ];
 
 type Edges = BTreeMap<(String, String), BTreeSet<PathBuf>>;

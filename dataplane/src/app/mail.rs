@@ -33,10 +33,7 @@ fn handle(worker: &Arc<Worker>, message: Message, tls: Option<&TlsAcceptor>) {
     match message {
         Message::Connection { stream, remote, socket } => {
             let accepted = Accepted { stream, remote, socket };
-            worker.spawn(
-                TaskName::Connection,
-                listen::serve_connection(Arc::clone(worker), accepted, tls.cloned()),
-            );
+            worker.spawn(TaskName::Connection, listen::serve_connection(Arc::clone(worker), accepted, tls.cloned()));
         }
         Message::Answer { number, session, body } => answer::take(worker, number, session, body),
         Message::Cancel { session, request, body } => worker.cancel(&(session, request), body),

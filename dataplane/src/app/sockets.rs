@@ -2,8 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use super::settings::{Listen, StartError};
 use super::cannot_listen;
+use super::settings::{Listen, StartError};
 use crate::listen;
 use crate::peer::Socket;
 

@@ -18,8 +18,7 @@ use crate::state::hosts::HostMap;
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 
 /// For handshakes that no listener fits: refused with an alert.
-static NOBODY: LazyLock<Option<Arc<ServerConfig>>> =
-    LazyLock::new(|| build(Certificates::default(), None).ok());
+static NOBODY: LazyLock<Option<Arc<ServerConfig>>> = LazyLock::new(|| build(Certificates::default(), None).ok());
 
 /// Certificates by the names they are good for.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use ringway_config_stream::{Key, Kind, Rejection};
 use ringway_snapshot::{Backend, BackendKey, HttpTarget, ObjectName, Target};
 
-use crate::report::{Rejection, Resource};
 use crate::upstream::Server;
 
 /// Every backend.
@@ -36,7 +36,7 @@ impl Backends {
         for wanted in backends.values() {
             let slot = Slot::new(wanted, previous.by_key.get(&wanted.key));
             if let Some(reason) = slot.refusal.clone() {
-                rejections.push(Rejection { resource: Resource::Backend(wanted.name.clone()), reason });
+                rejections.push(Rejection::new(&Key::new(Kind::Backend, &wanted.name), reason));
             }
             by_key.insert(wanted.key, slot);
         }
@@ -57,11 +57,7 @@ impl Backends {
 impl Slot {
     fn new(wanted: &Arc<Backend>, old: Option<&Self>) -> Self {
         if let Some(old) = old.filter(|old| Arc::ptr_eq(&old.wanted, wanted)) {
-            return Self {
-                wanted: Arc::clone(wanted),
-                server: Arc::clone(&old.server),
-                refusal: old.refusal.clone(),
-            };
+            return Self { wanted: Arc::clone(wanted), server: Arc::clone(&old.server), refusal: old.refusal.clone() };
         }
         let server = Server::new(Arc::clone(wanted), old.map(|old| &old.server));
         let refusal = server.broken().map(|why| format!("It cannot be used: {why}."));
@@ -84,8 +80,5 @@ fn at_new_endpoints(old: &Backend, new: &Backend) -> Option<Backend> {
     if !same_service || was.endpoints.is_none() || is.endpoints.is_none() || was.endpoints == is.endpoints {
         return None;
     }
-    Some(Backend {
-        target: Target::Http(HttpTarget { endpoints: is.endpoints.clone(), ..was.clone() }),
-        ..old.clone()
-    })
+    Some(Backend { target: Target::Http(HttpTarget { endpoints: is.endpoints.clone(), ..was.clone() }), ..old.clone() })
 }

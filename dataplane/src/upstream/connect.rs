@@ -186,7 +186,7 @@ async fn connect(
             None
         };
         let addresses = resolved.as_ref().unwrap_or(&to.addresses);
-        let (stream, address) = dial(&server.live, addresses, until).await?;
+        let (stream, address) = dial(server, addresses, until).await?;
         let sender = match &http.tls {
             None => drive(stream, count).await?,
             Some(tls) => {
@@ -208,11 +208,18 @@ async fn connect(
     })
 }
 
-/// TCP to the first address that answers, those that failed lately last.
-async fn dial(live: &Live, addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), String> {
+/// TCP to the first address that answers, those that failed lately last. Addresses that the backend may not be dialled at
+/// are left out here, right before they are connected to: whatever a name stood for a moment ago.
+async fn dial(server: &Server, addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), String> {
+    let live = &server.live;
     let mut last = "no address".to_owned();
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in live.healthy_first(Addresses::from_slice(addresses)) {
+        if !server.may_dial(address) {
+            left = left.saturating_sub(1);
+            last = format!("{address}: neither a public address nor an allowed one");
+            continue;
+        }
         let now = Instant::now();
         let share = (until.saturating_duration_since(now) / left.max(1)).max(LEAST_PER_ADDRESS);
         left = left.saturating_sub(1);

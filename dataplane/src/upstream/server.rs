@@ -187,6 +187,11 @@ impl Server {
         lock(&self.live.era).doubt(Instant::now());
     }
 
+    /// May a connection be opened to this address?
+    pub(super) fn may_dial(&self, address: SocketAddr) -> bool {
+        self.http_target().is_some_and(|target| target.dial.permits(address.ip()))
+    }
+
     pub(super) fn http_target(&self) -> Option<&HttpTarget> {
         match &self.backend.target {
             Target::Http(target) => Some(target),
@@ -220,6 +225,7 @@ fn same_server(old: &Backend, new: &Backend) -> bool {
                 && a.port == b.port
                 && a.path == b.path
                 && a.host_header == b.host_header
+                && a.dial == b.dial
                 && a.tls == b.tls
         }
         (a, b) => a == b,

@@ -48,8 +48,9 @@ impl TlsClient {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let chain = certificates(chain)?;
-                let key =
-                    PrivateKeyDer::from_pem_slice(key.expose()).map_err(|e| format!("client certificate key: {e}"))?;
+                // The reader's own words may quote a line of the key.
+                let key = PrivateKeyDer::from_pem_slice(key.expose())
+                    .map_err(|_quotes| "client certificate: the private key is no PEM".to_owned())?;
                 builder.with_client_auth_cert(chain, key).map_err(|e| format!("client certificate: {e}"))?
             }
         };
