@@ -2,14 +2,14 @@
 //!
 //! All or nothing: files with an error change nothing, so a slip of the pen cannot take a route away.
 
-use std::num::NonZero;
 use std::path::Path;
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_dataplane::app::{Gateway, Listen, LogTarget, Settings, TlsFiles, TraceSettings};
+use ringway_dataplane::process::{self, Ended};
 use ringway_snapshot::Snapshot;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::args::Run;
 use crate::config_dir::{self, ReadError, TextFile, Watch};
@@ -68,20 +68,9 @@ async fn serve(options: &Run) -> Result<Exit, CommandError> {
 /// # Errors
 /// When no thread can be had to wait on.
 pub async fn drain(gateway: Gateway, grace: Duration, signals: &mut Signals) -> Result<Exit, CommandError> {
-    let (drained, done) = oneshot::channel();
-    tracing::info!(?grace, "draining; a second signal ends at once");
-    thread::Builder::new().name("drain".to_owned()).spawn(move || {
-        gateway.shutdown(grace);
-        if drained.send(()).is_err() {
-            tracing::debug!("drained after a second signal");
-        }
-    })?;
-    tokio::select! {
-        _ = done => Ok(Exit::Done),
-        () = signals.stop() => {
-            tracing::warn!("ended before every call had");
-            Ok(Exit::Interrupted)
-        }
+    match process::drain(Arc::new(gateway), Duration::ZERO, grace, signals).await? {
+        Ended::Drained => Ok(Exit::Done),
+        Ended::Interrupted => Ok(Exit::Interrupted),
     }
 }
 
@@ -166,7 +155,7 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
         None => keys::load_or_generate(&keys::default_file(&state))?,
     };
     let state = options.keys.as_ref().and_then(|file| file.parent()).map_or(state, Path::to_owned);
-    let workers = options.workers.map_or_else(processors, usize::from);
+    let workers = options.workers.map_or_else(process::processors, usize::from);
     let traces = TraceSettings::from_variables(|name| std::env::var(name).ok())
         .map_err(|error| CommandError::Failed(error.to_string()))?;
     let tls = options.tls_cert.clone().zip(options.tls_key.clone());
@@ -179,22 +168,8 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
         workers,
         keyring,
         tombstone_file: Some(state.join("tombstones")),
-        access_log: access_log(&options.access_log),
+        access_log: LogTarget::parse(&options.access_log),
         traces,
         limits: limits::settings(&options.limit),
     })
-}
-
-/// What the process may use: a container's quota counts.
-pub fn processors() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-fn access_log(target: &str) -> LogTarget {
-    match target {
-        "stdout" => LogTarget::Stdout,
-        "stderr" => LogTarget::Stderr,
-        "off" => LogTarget::Off,
-        file => LogTarget::File(file.into()),
-    }
 }

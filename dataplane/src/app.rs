@@ -12,10 +12,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use named::{LimitError, LimitSettings, NAMED, Named, Unit};
+pub use named::{LimitError, LimitSettings, NAMED, Named, Unit, setting as limit_setting};
 pub use settings::{Listen, Settings, StartError};
 
 use arc_swap::ArcSwap;
@@ -53,13 +53,21 @@ use crate::{clock, telemetry};
 pub struct Gateway {
     shared: Arc<Shared>,
     sockets: Bound,
-    admin: Option<(SocketAddr, admin::Handle)>,
+    admin: Option<SocketAddr>,
     health: Arc<Health>,
-    threads: Vec<JoinHandle<()>>,
-    log: Option<LogWriter>,
-    spans: Option<SpanWriter>,
     /// Changes come one after the other.
     applied: Mutex<Applied>,
+    /// `None` once it was shut down.
+    ending: Mutex<Option<Ending>>,
+}
+
+/// What is waited for at the end.
+#[derive(Debug)]
+struct Ending {
+    threads: Vec<JoinHandle<()>>,
+    admin: Option<admin::Handle>,
+    log: Option<LogWriter>,
+    spans: Option<SpanWriter>,
 }
 
 /// What was applied last.
@@ -98,11 +106,12 @@ impl Gateway {
         let shared = Arc::new(shared(settings, telemetry, mailboxes, sockets.is_own_loopback())?);
         let health = Health::new(shared.drain.clone());
         let admin = admin_address.map(|address| start_admin(address, &shared, &health)).transpose()?;
+        let (admin, admin_handle) = admin.unzip();
         let mut threads = start_workers(&shared, &health, receivers, tls.as_ref())?;
         let (configured, is_configured) = oneshot::channel();
         // An error: the gateway ended before it was configured.
         let accept = listen::accept(listeners, Arc::clone(&shared), is_configured.map(drop));
-        threads.push(thread("ringway-accept", accept)?);
+        threads.push(start_thread("ringway-accept", accept)?);
         health.listening();
         let applied = Applied { snapshot: Snapshot::default(), rejections: Vec::new(), configured: Some(configured) };
         let gateway = Self {
@@ -110,10 +119,8 @@ impl Gateway {
             sockets,
             admin,
             health,
-            threads,
-            log: writer,
-            spans: span_writer,
             applied: Mutex::new(applied),
+            ending: Mutex::new(Some(Ending { threads, admin: admin_handle, log: writer, spans: span_writer })),
         };
         if let Some(initial) = initial.into() {
             gateway.apply(initial);
@@ -136,7 +143,7 @@ impl Gateway {
     /// Where `/livez`, `/readyz` and `/metrics` are.
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|(address, _)| *address)
+        self.admin
     }
 
     /// Serves `snapshot` from now on. Requests in flight end under the configuration they began with; sessions, streams,
@@ -194,28 +201,34 @@ impl Gateway {
         self.shared.telemetry.metrics.config_rejections.inc();
     }
 
-    /// Stops: no new work, streams end, calls in flight have until `grace`, then everything is closed.
-    pub fn shutdown(self, grace: Duration) {
+    /// Not ready from now on, but serving as before: for the time until nobody is sent here any more.
+    pub fn leave(&self) {
+        self.health.leaving();
+    }
+
+    /// Stops: no new work, streams end, calls in flight have until `grace`, then everything is closed. Once is enough.
+    pub fn shutdown(&self, grace: Duration) {
+        let Some(ending) = self.ending.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         self.shared.drain.begin();
         let deadline = Instant::now() + grace;
         while Instant::now() < deadline && (self.shared.drain.inflight() > 0 || self.shared.mailboxes.connections() > 0)
         {
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         self.shared.stop.begin();
-        for thread in self.threads {
+        for thread in ending.threads {
             if thread.join().is_err() {
                 tracing::error!("a worker ended by a panic");
             }
         }
         self.shared.catalog.stop();
-        drop(self.admin);
-        if let Some(spans) = self.spans
+        drop(ending.admin);
+        if let Some(spans) = ending.spans
             && !spans.shutdown(Duration::from_secs(3))
         {
             tracing::warn!("the last spans were not exported");
         }
-        if let Some(log) = self.log
+        if let Some(log) = ending.log
             && !log.shutdown(Duration::from_secs(2))
         {
             tracing::warn!("the access log did not take its last lines");
@@ -234,7 +247,7 @@ fn start_workers(
         let worker = Arc::new(Worker::new(id, Arc::clone(shared)));
         let tls = tls.cloned();
         let heartbeat = health.worker(format!("worker-{id}"));
-        threads.push(thread(&format!("ringway-worker-{id}"), async move {
+        threads.push(start_thread(&format!("ringway-worker-{id}"), async move {
             worker.spawn(telemetry::labels::TaskName::Heartbeat, heartbeat.run());
             if worker.id == 0 {
                 worker.spawn(telemetry::labels::TaskName::Sweep, sweep::run(Arc::clone(&worker)));
@@ -299,7 +312,7 @@ fn start_admin(
 }
 
 /// A thread with a runtime of its own, for one future.
-fn thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+fn start_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(work)).map_err(StartError::Thread)
+    thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(work)).map_err(StartError::Thread)
 }

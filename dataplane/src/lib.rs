@@ -1,7 +1,7 @@
 //! The MCP proxy: listeners, workers, the request pipeline, catalogues, sessions and upstreams.
 //!
 //! Obeys a [`ringway_snapshot::Snapshot`]; reads no YAML and knows no Kubernetes. Started by the command line
-//! (`ringway run`, `ringway demo`) through [`app::Gateway`].
+//! (`ringway run`, `ringway demo`) and by a pod's `ringway-dataplane` through [`app::Gateway`].
 
 pub mod admin;
 pub mod app;
@@ -14,6 +14,7 @@ mod listen;
 mod peer;
 mod pipeline;
 mod ports;
+pub mod process;
 mod reply;
 mod routes;
 pub mod session;

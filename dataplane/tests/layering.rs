@@ -9,6 +9,7 @@ use std::{fs, io};
 
 /// From the top. Cargo has no say inside a crate, so this does.
 const FLOORS: &[&[&str]] = &[
+    &["process"],
     &["app"],
     &["listen"],
     &["pipeline"],

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ringway_dataplane::app::{Gateway, LimitSettings, Listen, LogTarget, Settings, StartError};
+use ringway_dataplane::process;
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use serde_json::value::RawValue;
@@ -81,7 +82,7 @@ fn start(wanted: SocketAddr, snapshot: &Snapshot) -> Result<Gateway, CommandErro
         let settings = Settings {
             listen: Listen::plain(address),
             admin: None,
-            workers: run::processors(),
+            workers: process::processors(),
             keyring: Keyring::parse(&key).map_err(|error| failed(&error))?,
             tombstone_file: None,
             access_log: LogTarget::Off,

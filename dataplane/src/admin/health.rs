@@ -22,6 +22,7 @@ pub struct Health {
     workers: Mutex<Vec<Arc<Worker>>>,
     config: Mutex<Config>,
     listening: AtomicBool,
+    leaving: AtomicBool,
     drain: Drain,
 }
 
@@ -64,6 +65,7 @@ impl Health {
             workers: Mutex::default(),
             config: Mutex::new(Config::Missing("not read yet".to_owned())),
             listening: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             drain,
         })
     }
@@ -94,6 +96,11 @@ impl Health {
         self.listening.store(true, Relaxed);
     }
 
+    /// The process is about to drain: nobody new is to be sent here.
+    pub fn leaving(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
     /// One check per worker.
     #[must_use]
     pub fn live(&self) -> Vec<Check> {
@@ -118,10 +125,12 @@ impl Health {
             Config::Missing(reason) => Some(reason.clone()),
         };
         let listening = self.listening.load(Relaxed);
+        let leaving = self.leaving.load(Relaxed).then(|| "leaving".to_owned());
+        let drain = if self.drain.is_draining() { Some("draining".to_owned()) } else { leaving };
         vec![
             Check { name: "config".to_owned(), problem: config },
             Check { name: "listeners".to_owned(), problem: (!listening).then(|| "not bound".to_owned()) },
-            Check { name: "drain".to_owned(), problem: self.drain.is_draining().then(|| "draining".to_owned()) },
+            Check { name: "drain".to_owned(), problem: drain },
         ]
     }
 
@@ -189,8 +198,10 @@ mod tests {
         health.config_missing("too late");
         assert_eq!(problems(&health.ready()), [""; 0]);
         assert_eq!(report(&health.ready()), "[+] config ok\n[+] listeners ok\n[+] drain ok\n");
+        health.leaving();
+        assert!(report(&health.ready()).contains("[-] drain failed: leaving\n"));
         drain.begin();
-        assert_eq!(problems(&health.ready()), ["drain"]);
+        assert!(report(&health.ready()).contains("[-] drain failed: draining\n"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Every limit of the process under its name: for the command line, the documentation, and a test that both are whole.
 
+pub mod setting;
+
 use std::time::Duration;
 
 use crate::catalog;

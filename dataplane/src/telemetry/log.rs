@@ -57,6 +57,21 @@ struct Lines {
     count: u64,
 }
 
+// === impl LogTarget ===
+
+impl LogTarget {
+    /// `stdout`, `stderr`, `off`, or a file.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "stdout" => Self::Stdout,
+            "stderr" => Self::Stderr,
+            "off" => Self::Off,
+            file => Self::File(file.into()),
+        }
+    }
+}
+
 // === impl AccessLog ===
 
 impl AccessLog {
