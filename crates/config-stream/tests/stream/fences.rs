@@ -1,4 +1,4 @@
-//! Two replicas at their own pace, and a pod between them: never back, of any kind, while the fence holds.
+//! Three replicas at their own pace, and a pod between them: never back, of any kind, while the fence holds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use ringway_config_stream::fence::{Fence, Judgement};
 use ringway_config_stream::limits::HOLD;
 use ringway_config_stream::{Cursor, Position};
 
-const KINDS: [&str; 3] = ["MCPRoute", "MCPBackend", "Secret"];
+const KINDS: [&str; 2] = ["MCPRoute", "Secret"];
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -25,11 +25,11 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => (0..KINDS.len()).prop_map(Step::Change),
-        3 => (0_usize..2, 0..KINDS.len()).prop_map(|(replica, kind)| Step::See { replica, kind }),
-        1 => (0_usize..2, 0_u64..4).prop_map(|(replica, lag)| Step::Restart { replica, lag }),
-        4 => (0_usize..2, 0_u64..20).prop_map(|(replica, after)| Step::Offer { replica, after }),
+        3 => (0_usize..3, 0..KINDS.len()).prop_map(|(replica, kind)| Step::See { replica, kind }),
+        1 => (0_usize..3, 0_u64..4).prop_map(|(replica, lag)| Step::Restart { replica, lag }),
+        4 => (0_usize..3, 0_u64..12).prop_map(|(replica, after)| Step::Offer { replica, after }),
     ];
-    prop::collection::vec(step, 1..80)
+    prop::collection::vec(step, 1..120)
 }
 
 /// The history of one kind: the revision of each change, the first being of the empty set.
@@ -50,13 +50,13 @@ struct Replica {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
 
     #[test]
     fn no_interleaving_takes_an_older_state_of_any_kind(steps in steps()) {
         let mut history = vec![History(vec![0]); KINDS.len()];
         let mut revision = 10;
-        let mut replicas = [Replica::default(), Replica::default()];
+        let mut replicas: [Replica; 3] = Default::default();
         let (mut fence, mut served, mut now) = (Fence::default(), Position::default(), Instant::now());
         let mut states: BTreeMap<usize, usize> = BTreeMap::new();
         let mut older_since: Option<Instant> = None;

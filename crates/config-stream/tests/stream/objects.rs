@@ -13,7 +13,7 @@ use ringway_snapshot::{
 pub(crate) fn backend(n: usize, variant: u8, secret: &[u8]) -> Backend {
     let name = ObjectName::new("tools", format!("b{n}"));
     let tls = BackendTls {
-        client_certificate: (variant % 2 == 0).then(|| ("chain".to_owned(), Secret::new(secret))),
+        client_certificate: (variant.is_multiple_of(2)).then(|| ("chain".to_owned(), Secret::new(secret))),
         ..BackendTls::default()
     };
     Backend {
