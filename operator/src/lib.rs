@@ -1,1 +1,3 @@
-//! Placeholder until the controller lands.
+//! The controller: observes resources, translates them, publishes snapshots and writes status.
+
+pub mod publish;

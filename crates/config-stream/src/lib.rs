@@ -17,6 +17,7 @@ pub mod facts;
 pub mod fence;
 pub mod key;
 pub mod limits;
+pub mod link;
 pub mod pod;
 pub mod position;
 pub mod resource;

@@ -1,0 +1,202 @@
+//! The table of pods: what each one serves, refuses and found out, own and relayed.
+//!
+//! Written by the tasks of the streams, read as a whole by the operator. A pod is known from where it is connected; while
+//! it moves from one replica to another, from where it said something last.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, btree_map};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ringway_config_stream::{Facts, Pod, Position, Rejection};
+use ringway_snapshot::ObjectName;
+use tokio::sync::watch::{Receiver, Sender};
+use tokio::time::{Instant, sleep};
+
+/// By namespace and name of the pod.
+pub type Pods = BTreeMap<ObjectName, Arc<PodState>>;
+
+/// What is known of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PodState {
+    pub pod: Pod,
+    /// It has a stream, here or at the replica that relays it.
+    pub is_connected: bool,
+    /// Of the configuration that it serves. `None`: it has none.
+    pub position: Option<Position>,
+    /// What it cannot use of that configuration.
+    pub rejections: Vec<Rejection>,
+    pub facts: Arc<Facts>,
+}
+
+/// Pods that are kept in mind after their stream ended: they may come back, and their facts hold until then.
+const FORGET_AFTER: Duration = Duration::from_secs(300);
+/// More are not kept; the oldest without a stream go first.
+const MOST: usize = 4_096;
+/// Changes of the table within this time are told as one: 200 pods acknowledge one change.
+const GATHER: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(super) struct Table {
+    inner: Mutex<Inner>,
+    all: Sender<Arc<Pods>>,
+    own: Sender<Arc<Pods>>,
+}
+
+/// From whom something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    Own,
+    /// The relay stream of this number.
+    Relay(u64),
+}
+
+/// One stream's right to write a pod's row, until a later stream of the same pod takes it.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    source: Source,
+    name: ObjectName,
+    session: u64,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rows: BTreeMap<(Source, ObjectName), Entry>,
+    sessions: u64,
+    is_gathering: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: Arc<PodState>,
+    session: u64,
+    changed: Instant,
+}
+
+// === impl Table ===
+
+impl Table {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), all: Sender::default(), own: Sender::default() })
+    }
+
+    pub(super) fn all(&self) -> Receiver<Arc<Pods>> {
+        self.all.subscribe()
+    }
+
+    /// Those with a stream here, for the relay.
+    pub(super) fn own(&self) -> Receiver<Arc<Pods>> {
+        self.own.subscribe()
+    }
+
+    /// A pod said hello. What an earlier stream of it says from now on does not count.
+    pub(super) fn join(self: &Arc<Self>, source: Source, state: PodState) -> Row {
+        let mut inner = self.inner();
+        inner.sessions += 1;
+        let name = ObjectName::new(&state.pod.namespace, &state.pod.name);
+        let row = Row { source, name, session: inner.sessions };
+        let entry = Entry { state: Arc::new(state), session: row.session, changed: Instant::now() };
+        inner.rows.insert((source, row.name.clone()), entry);
+        self.gather(inner);
+        row
+    }
+
+    /// Changes a row. False: it belongs to a later stream of the pod, or is gone.
+    pub(super) fn change(self: &Arc<Self>, row: &Row, change: impl FnOnce(&mut PodState)) -> bool {
+        let mut inner = self.inner();
+        let Some(entry) = inner.entry(row) else { return false };
+        change(Arc::make_mut(&mut entry.state));
+        entry.changed = Instant::now();
+        self.gather(inner);
+        true
+    }
+
+    /// The stream ended; the pod is kept in mind.
+    pub(super) fn leave(self: &Arc<Self>, row: &Row) {
+        self.change(row, |state| state.is_connected = false);
+    }
+
+    /// Nothing of the pod is known from there any more.
+    pub(super) fn forget(self: &Arc<Self>, source: Source, name: &ObjectName) {
+        let mut inner = self.inner();
+        inner.rows.remove(&(source, name.clone()));
+        self.gather(inner);
+    }
+
+    /// A relay ended.
+    pub(super) fn forget_all(self: &Arc<Self>, source: Source) {
+        let mut inner = self.inner();
+        inner.rows.retain(|(of, _), _| *of != source);
+        self.gather(inner);
+    }
+
+    /// Has the change told in a moment, with all that comes until then.
+    fn gather(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) {
+        if std::mem::replace(&mut inner.is_gathering, true) {
+            return;
+        }
+        drop(inner);
+        let table = Arc::clone(self);
+        tokio::spawn(async move {
+            sleep(GATHER).await;
+            table.tell();
+        });
+    }
+
+    fn tell(&self) {
+        let mut inner = self.inner();
+        inner.is_gathering = false;
+        inner.forget_old(Instant::now());
+        let (all, own) = (Arc::new(inner.all()), Arc::new(inner.own()));
+        drop(inner);
+        self.all.send_replace(all);
+        self.own.send_replace(own);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn entry(&mut self, row: &Row) -> Option<&mut Entry> {
+        let entry = self.rows.get_mut(&(row.source, row.name.clone()))?;
+        (entry.session == row.session).then_some(entry)
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        self.rows.retain(|_, entry| entry.state.is_connected || now - entry.changed < FORGET_AFTER);
+        while self.rows.len() > MOST {
+            let ended = self.rows.iter().filter(|(_, entry)| !entry.state.is_connected);
+            let Some(oldest) = ended.min_by_key(|(_, entry)| entry.changed).map(|(key, _)| key.clone()) else { break };
+            self.rows.remove(&oldest);
+        }
+    }
+
+    fn all(&self) -> Pods {
+        let mut best: BTreeMap<&ObjectName, &Entry> = BTreeMap::new();
+        for ((_, name), entry) in &self.rows {
+            match best.entry(name) {
+                btree_map::Entry::Vacant(vacant) => {
+                    vacant.insert(entry);
+                }
+                btree_map::Entry::Occupied(mut occupied) => {
+                    let rank = |entry: &Entry| (entry.state.is_connected, entry.changed);
+                    if rank(entry) > rank(occupied.get()) {
+                        occupied.insert(entry);
+                    }
+                }
+            }
+        }
+        best.into_iter().map(|(name, entry)| (name.clone(), Arc::clone(&entry.state))).collect()
+    }
+
+    fn own(&self) -> Pods {
+        let own = self.rows.iter().filter(|((source, _), _)| *source == Source::Own);
+        own.map(|((_, name), entry)| (name.clone(), Arc::clone(&entry.state))).collect()
+    }
+}
