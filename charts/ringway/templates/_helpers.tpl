@@ -19,12 +19,15 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ include "ringway.selector" . }}
 app.kubernetes.io/part-of: ringway
 app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
-{{- with mergeOverwrite (deepCopy $.Values.commonLabels) (index $.Values (index . 1)).podLabels }}
+{{- if has (index . 1) (list "operator" "dataplane") }}
+ringway.dev/metrics: "true"
+{{- end }}
+{{- with mergeOverwrite (deepCopy $.Values.commonLabels) ((index $.Values (index . 1)).podLabels | default dict) }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
-{{- /* Labels and annotations of an object. Takes a list: context, component, annotations of this object alone. */ -}}
+{{- /* Labels and annotations of an object. Takes a list: context, component, annotations of this object alone, its labels. */ -}}
 {{- define "ringway.metadata" -}}
 {{- $ := index . 0 -}}
 labels:
@@ -33,7 +36,7 @@ labels:
   app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
   app.kubernetes.io/managed-by: {{ $.Release.Service }}
   helm.sh/chart: {{ include "ringway.chart" $ }}
-  {{- with $.Values.commonLabels }}
+  {{- with mergeOverwrite (deepCopy $.Values.commonLabels) (gt (len .) 3 | ternary (last .) dict) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with mergeOverwrite (deepCopy $.Values.commonAnnotations) (index . 2 | default dict) }}
@@ -224,4 +227,73 @@ defaultListener:
   to:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end }}
+
+{{- /* What makes an object one of `helm test`. Takes the weight. */ -}}
+{{- define "ringway.hook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation
+{{- end }}
+
+{{- /* A pod that runs the command line once. Takes a list: context, name, arguments; and a ServiceAccount, when the API server is asked. */ -}}
+{{- define "ringway.test" -}}
+{{- $ := index . 0 }}
+{{- $account := "" }}
+{{- if gt (len .) 3 }}{{ $account = index . 3 }}{{ end }}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ include "ringway.name" $ }}-test-{{ index . 1 }}
+  namespace: {{ $.Release.Namespace }}
+  {{- include "ringway.metadata" (list $ "test" (include "ringway.hook" 0 | fromYaml)) | nindent 2 }}
+spec:
+  restartPolicy: Never
+  {{- with $account }}
+  serviceAccountName: {{ . }}
+  {{- end }}
+  automountServiceAccountToken: {{ ne $account "" }}
+  enableServiceLinks: false
+  {{- with include "ringway.pullSecrets" $ }}
+  {{- trim . | nindent 2 }}
+  {{- end }}
+  securityContext:
+    {{- include "ringway.podSecurityContext" (list $ $.Values.operator.podSecurityContext) | nindent 4 }}
+  containers:
+    - name: test
+      image: {{ include "ringway.image" (list $ $.Values.cli.image) | quote }}
+      imagePullPolicy: {{ $.Values.cli.image.pullPolicy }}
+      args:
+        {{- toYaml (index . 2) | nindent 8 }}
+        {{- if $.Values.tests.caConfigMap }}
+        - --ca-cert=/etc/ringway/ca/ca.crt
+        {{- end }}
+      resources:
+        requests: { cpu: 10m, memory: 32Mi }
+        limits: { memory: 256Mi }
+      securityContext:
+        {{- toYaml $.Values.operator.securityContext | nindent 8 }}
+      {{- if $.Values.tests.caConfigMap }}
+      volumeMounts:
+        - { name: ca, mountPath: /etc/ringway/ca, readOnly: true }
+      {{- end }}
+  {{- if $.Values.tests.caConfigMap }}
+  volumes:
+    - name: ca
+      configMap:
+        name: {{ $.Values.tests.caConfigMap }}
+  {{- end }}
+{{- end }}
+
+{{- define "ringway.monitored" -}}
+matchLabels:
+  app.kubernetes.io/name: ringway
+  app.kubernetes.io/instance: {{ include "ringway.name" . }}
+  ringway.dev/metrics: "true"
+{{- end }}
+
+{{- define "ringway.relabelings" -}}
+relabelings:
+  - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_component]
+    targetLabel: component
 {{- end }}

@@ -1,0 +1,519 @@
+#!/usr/bin/env python3
+"""Tests of the charts, of deploy/ and of what is made from them. Needs helm, kubectl and judge (e2e/cluster/judge) on PATH, and PyYAML.
+
+    test.py              what needs no cluster
+    test.py cluster      what asks an API server; KUBECONFIG names it. It needs no nodes. What is made there is removed again.
+    test.py args OPERATOR DATAPLANE     the arguments of the default pods, against the binaries' own --help
+"""
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CHART, CRDS, DEPLOY = ROOT / "charts/ringway", ROOT / "charts/ringway-crds", ROOT / "deploy"
+CI = sorted((CHART / "ci").glob("*.yaml"))
+# Kinds that the charts can make and no plain cluster serves.
+FOREIGN = {"PodMonitor", "ServiceMonitor", "PrometheusRule", "GatewayClass"}
+CHECKS = {"": [], "cluster": []}
+
+
+def check(tier=""):
+    return lambda function: CHECKS[tier].append(function) or function
+
+
+def run(*command, stdin=None, ok=True, **environment):
+    done = subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment})
+    if ok:
+        assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+    return done
+
+
+def documents(text):
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def template(*arguments, chart=CHART, namespace="ringway-system", release="ringway", values=None):
+    if values is not None:
+        arguments += ("-f", "-")
+    return documents(run("helm", "template", release, chart, "-n", namespace, *arguments, stdin=None if values is None else yaml.safe_dump(values)).stdout)
+
+
+def one(objects, kind, name):
+    found = [item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name]
+    assert len(found) == 1, f"{kind} {name}: {len(found)}"
+    return found[0]
+
+
+def same(got, want, what):
+    assert got == want, f"{what}:\n  got  {got}\n  want {want}"
+
+
+@check()
+def what_is_made_from_the_sources_is_up_to_date():
+    run("charts/generate.sh", "--check")
+
+
+@check()
+def helm_lints_every_set_of_values():
+    run("helm", "lint", "--strict", CRDS)
+    for values in CI:
+        run("helm", "lint", "--strict", CHART, "-f", values)
+
+
+@check()
+def packaged_charts_render_the_same():
+    for chart in (CHART, CRDS):
+        folder = Path(run("mktemp", "-d").stdout.strip())
+        run("helm", "package", chart, "-d", folder)
+        (archive,) = folder.glob("*.tgz")
+        same(template(chart=archive), template(chart=chart), archive.name)
+        run("rm", "-r", folder)
+
+
+@check()
+def crds_of_the_chart_are_those_of_the_crate():
+    made = {document["metadata"]["name"]: document for path in (ROOT / "crds/manifests").glob("*.yaml") for document in documents(path.read_text())}
+    same(set(made), {f"{kind}.ringway.dev" for kind in ("mcpbackends", "mcproutes", "toolpolicies", "restbridges")}, "kinds")
+    for values, annotations in [
+        ({}, {"helm.sh/resource-policy": "keep"}),
+        ({"keep": False}, {}),
+        ({"annotations": {"a": "$1 ${2}", "b": "x"}}, {"helm.sh/resource-policy": "keep", "a": "$1 ${2}", "b": "x"}),
+    ]:
+        rendered = {document["metadata"]["name"]: document for document in template(chart=CRDS, values=values)}
+        for name, document in made.items():
+            want = copy.deepcopy(document)
+            if annotations:
+                want["metadata"].setdefault("annotations", {}).update(annotations)
+            same(rendered.pop(name), want, name)
+        same(rendered, {}, "more in the chart")
+
+
+REFUSED = [
+    # (values, what the message must name)
+    ({"replica": 2}, "replica"),
+    ({"operator": {"replica": 2}}, "replica"),
+    ({"operator": {"replicas": 0}}, "operator/replicas"),
+    ({"operator": {"replicas": "2"}}, "operator/replicas"),
+    ({"operator": {"image": {"digest": "sha256:short"}}}, "operator/image/digest"),
+    ({"operator": {"image": {"pullPolicy": "Sometimes"}}}, "operator/image/pullPolicy"),
+    ({"operator": {"extraEnv": [{"value": "x"}]}}, "operator/extraEnv/0"),
+    ({"operator": {"podLabels": {"app.kubernetes.io/component": "dataplane"}}}, "operator/podLabels"),
+    ({"dataplane": {"accessLog": False}}, "dataplane/accessLog"),
+    ({"dataplane": {"drain": {"marginSeconds": 0}}}, "dataplane/drain/marginSeconds"),
+    ({"dataplane": {"drain": {"gracePeriod": 1}}}, "gracePeriod"),
+    ({"dataplane": {"service": {"ports": []}}}, "dataplane/service/ports"),
+    ({"dataplane": {"service": {"ports": [{"name": "http", "port": 80, "containerPort": 80}]}}}, "dataplane/service/ports/0/containerPort"),
+    ({"dataplane": {"service": {"ports": [{"name": "http", "port": 80, "containerPort": 9090}]}}}, "dataplane/service/ports/0/containerPort"),
+    ({"dataplane": {"service": {"ports": [{"name": "admin", "port": 80, "containerPort": 8080}]}}}, "dataplane/service/ports/0/name"),
+    ({"dataplane": {"service": {"ports": [{"name": "a", "port": 80, "containerPort": 8080}, {"name": "b", "port": 80, "containerPort": 8081}]}}}, "port 80 stands twice"),
+    ({"dataplane": {"service": {"ports": [{"name": "a", "port": 80, "containerPort": 8080}, {"name": "b", "port": 81, "containerPort": 8080}]}}}, "containerPort 8080 stands twice"),
+    ({"dataplane": {"service": {"ports": [{"name": "a", "port": 80, "containerPort": 8080}, {"name": "a", "port": 81, "containerPort": 8081}]}}}, "name a stands twice"),
+    ({"dataplane": {"service": {"type": "ExternalName"}}}, "dataplane/service/type"),
+    ({"dataplane": {"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}}, "maxReplicas is below minReplicas"),
+    ({"dataplane": {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": 0}}}, "nothing to scale by"),
+    ({"dataplane": {"autoscaling": {"scaleDown": {"stabilizationWindowSeconds": 3601}}}}, "stabilizationWindowSeconds"),
+    ({"dataplane": {"limits": {"body.bytes": "lots"}}}, "dataplane/limits/body.bytes"),
+    ({"defaultListener": {"port": 8443}}, "defaultListener.port 8443 is none of"),
+    ({"defaultListener": {"tls": "x"}}, "tls"),
+    ({"routeNamespaces": "tools"}, "routeNamespaces"),
+    ({"routeNamespaces": ["team-*"]}, "routeNamespaces/0"),
+    ({"secretNamespaces": ["Tools"]}, "secretNamespaces/0"),
+    ({"gatewayClass": {"create": True}}, "gatewayClass/create"),
+    ({"openshift": True}, "openshift"),
+    ({"bindAddress": "127.0.0.1"}, "bindAddress"),
+    ({"fullnameOverride": "a" * 41}, "fullnameOverride"),
+    ({"commonLabels": {"helm.sh/chart": "x"}}, "commonLabels"),
+    ({"networkPolicy": {"metrics": {"from": [{"everyone": {}}]}}}, "networkPolicy/metrics/from/0"),
+    ({"monitoring": {"podMonitor": {"interval": "often"}}}, "monitoring/podMonitor/interval"),
+    ({"demo": {"enabled": True, "path": "demo"}}, "demo/path"),
+    ({"demo": {"enabled": True}, "routeNamespaces": ["tools"]}, "which routeNamespaces does not name"),
+    ({"tests": {"url": "tools.example.com/x"}}, "tests/url"),
+]
+
+
+@check()
+def values_that_cannot_be_meant_are_refused():
+    for values, words in REFUSED:
+        done = run("helm", "template", "ringway", CHART, "-n", "ringway-system", "-f", "-", stdin=yaml.safe_dump(values), ok=False)
+        assert done.returncode != 0, f"taken: {values}"
+        assert words in done.stderr.replace("'", ""), f"{values}: the message does not say {words}:\n{done.stderr}"
+    done = run("helm", "template", "x", CRDS, "--set", "annotations.helm\\.sh/resource-policy=delete", ok=False)
+    assert done.returncode != 0, "the policy of CRDs can be set past `keep`"
+
+
+@check()
+def a_parent_chart_may_say_enabled_and_global():
+    template(values={"enabled": True, "global": {"storageClass": "x", "imageRegistry": ""}})
+    template(values={"enabled": True, "global": {"storageClass": "x"}}, chart=CRDS)
+
+
+@check()
+def every_value_is_described_alike_in_values_and_schema():
+    described, stack, text = {}, [], []
+    for line in (CHART / "values.yaml").read_text().splitlines():
+        if comment := re.match(r" *# ?(.*)$", line):
+            text = [comment[1][3:]] if comment[1].startswith("-- ") else text + [comment[1]] if text else []
+        elif key := re.match(r"( *)(\w+):", line):
+            stack = stack[: len(key[1]) // 2] + [key[2]]
+            if text:
+                described[".".join(stack)] = " ".join(text)
+            text = []
+        else:
+            text = []
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    walked = set()
+
+    def walk(values, schema, path):
+        if schema.get("description") is not None or path in described:
+            same(schema.get("description"), described.get(path), path)
+        if isinstance(values, dict) and "properties" in schema:
+            own = set(schema["properties"]) - ({"enabled"} if not path else set())
+            same(own, set(values), f"keys of {path or 'values'}")
+            assert schema["additionalProperties"] is (path == "global"), f"{path} takes unknown keys"
+            for key, value in values.items():
+                walk(value, schema["properties"][key], f"{path}.{key}" if path else key)
+        else:
+            assert path in described or any(part in path for part in ("image", "serviceAccount", "podDisruptionBudget")), f"{path} is not described"
+            walked.add(path)
+
+    walk(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "")
+    assert len(walked) > 100, f"only {len(walked)} values seen"
+
+
+@check()
+def versions_agree():
+    version = re.search(r'(?m)^version = "(.+)"', (ROOT / "Cargo.toml").read_text())[1]
+    for chart in (CHART, CRDS):
+        meta = yaml.safe_load((chart / "Chart.yaml").read_text())
+        same((meta["appVersion"], meta["kubeVersion"]), (version, ">=1.30.0-0"), chart.name)
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    toolchain = re.search(r'channel = "(.+)"', (ROOT / "rust-toolchain.toml").read_text())[1]
+    assert f"ARG VERSION={version}\n" in dockerfile and f"ARG RUST=rust:{toolchain}-alpine" in dockerfile, "Dockerfile: versions"
+    for path in DEPLOY.rglob("*.yaml"):
+        for image in re.findall(r"image: \"?(ringway/\S+?)\"?$", path.read_text(), re.M):
+            same(image.split(":")[1], version, f"{path}: {image}")
+
+
+@check()
+def pods_are_restricted_and_without_needless_rights():
+    for values in CI:
+        for pod, where in pods(template("-f", values)):
+            where = f"{values.name}: {where}"
+            context = pod["securityContext"]
+            assert context["runAsNonRoot"] is True and context["seccompProfile"] == {"type": "RuntimeDefault"}, where
+            assert pod["automountServiceAccountToken"] is ("operator" in where), where
+            for container in pod["containers"]:
+                assert container["securityContext"] == {
+                    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, where
+                assert {"cpu", "memory"} <= set(container["resources"]["requests"]) and "memory" in container["resources"]["limits"], where
+
+
+@check()
+def openshift_gets_no_uids():
+    for pod, where in pods(template("-f", CHART / "ci/openshift.yaml")):
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["securityContext"]), where
+    for pod, where in pods(template("--api-versions", "security.openshift.io/v1")):
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["securityContext"]), where
+
+
+@check()
+def rights_are_narrow():
+    for values in CI:
+        objects = template("-f", values)
+        for role in objects:
+            for rule in role.get("rules", []):
+                assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"], f"{values.name}: {role['metadata']['name']}: {rule}"
+        bound = {item["roleRef"]["name"] for item in objects if item["kind"] == "ClusterRoleBinding"}
+        anywhere = yaml.safe_load(values.read_text()).get("secretNamespaces") == ["*"]
+        secrets = {role["metadata"]["name"] for role in objects if role["kind"] == "ClusterRole" and any("secrets" in rule["resources"] for rule in role["rules"])}
+        assert bool(bound & secrets) is anywhere, f"{values.name}: Secrets of the whole cluster: {bound & secrets}"
+
+
+@check()
+def one_pod_has_no_budget_and_an_autoscaler_owns_the_number():
+    alone = template(values={"operator": {"replicas": 1}, "dataplane": {"replicas": 1}})
+    assert not [item for item in alone if item["kind"] == "PodDisruptionBudget"]
+    scaled = template(values={"dataplane": {"replicas": 1, "autoscaling": {"enabled": True}}})
+    assert "replicas" not in one(scaled, "Deployment", "ringway-dataplane")["spec"]
+    same(one(scaled, "PodDisruptionBudget", "ringway-dataplane")["spec"]["unhealthyPodEvictionPolicy"], "AlwaysAllow", "budget")
+
+
+@check()
+def a_pod_outlives_its_drain():
+    for drain, want in [({}, 45), ({"delaySeconds": 10, "graceSeconds": 300, "marginSeconds": 20}, 330), ({"delaySeconds": 0}, 40)]:
+        pod = one(template(values={"dataplane": {"drain": drain}}), "Deployment", "ringway-dataplane")["spec"]["template"]["spec"]
+        same(pod["terminationGracePeriodSeconds"], want, str(drain))
+        container = pod["containers"][0]
+        same(container.get("lifecycle"), None if drain.get("delaySeconds") == 0 else {"preStop": {"sleep": {"seconds": drain.get("delaySeconds", 5)}}}, str(drain))
+        assert f"--grace={drain.get('graceSeconds', 30)}" in container["args"]
+
+
+@check()
+def the_operator_restarts_when_its_rules_change_and_only_then():
+    def mark(values):
+        return one(template(values=values), "Deployment", "ringway-operator")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+    assert mark({}) != mark({"routeNamespaces": ["tools"]}) and mark({}) == mark({"commonAnnotations": {"a": "b"}})
+
+
+@check()
+def every_image_comes_from_the_one_registry():
+    objects = template(values={"global": {"imageRegistry": "registry.internal:5000/x/"}, "demo": {"enabled": True}, "operator": {"image": {"registry": "other"}}})
+    images = {container["image"] for pod, _ in pods(objects) for container in pod["containers"]}
+    same(images, {f"registry.internal:5000/x/ringway/{name}:0.1.0" for name in ("operator", "dataplane", "cli")}, "images")
+
+
+@check()
+def notes_say_url_next_commands_and_warnings():
+    def notes(*arguments):
+        return run("helm", "install", "ringway", CHART, "-n", "ringway-system", "--dry-run=client", *arguments).stdout.split("NOTES:")[1]
+
+    usual = notes()
+    next_commands = usual.split("Next")[1].split("\n\n")[0].strip().splitlines()[1:]
+    same(len(next_commands), 3, f"next commands: {next_commands}")
+    for text in ("http://ringway.ringway-system.svc.cluster.local\n", "not authenticated", "plain HTTP", "kubectl ringway status",
+                 "CRDs are not installed", "Gateway API is not installed"):
+        assert text in usual, text
+    for text in ("replicas is 1", "networkPolicy.enabled is false", "demo.enabled", "every Secret of the cluster"):
+        assert text not in usual, text
+    odd = notes("--set", "dataplane.replicas=1,operator.replicas=1,demo.enabled=true,networkPolicy.enabled=false,secretNamespaces={*}")
+    for text in ("dataplane.replicas is 1", "operator.replicas is 1",
+                 "networkPolicy.enabled is false", "demo.enabled", "every Secret of the cluster", "helm test ringway"):
+        assert text in odd, text
+
+
+@check()
+def alerts_and_dashboard_ask_for_metrics_that_exist():
+    known = set(re.findall(r"`((?:ringway|mcp)_\w+)`", (ROOT / "docs/operations.md").read_text()))
+    objects = template("-f", CHART / "ci/monitoring.yaml")
+    text = json.dumps([item for item in objects if item["kind"] in ("PrometheusRule", "ConfigMap")])
+    asked = {re.sub(r"_(bucket|sum|count)$", "", name) if name not in known else name for name in re.findall(r"\b(?:ringway|mcp)_[a-z_]+\b", text)}
+    assert len(asked) > 5 and asked <= known, f"unknown metrics: {sorted(asked - known)}"
+
+
+@check()
+def kustomize_builds_what_the_overlays_promise():
+    base = built("base")
+    assert len(base) > 15, len(base)
+    names = {(item["kind"], item["metadata"]["name"]) for item in base}
+    installed = {(item["kind"], item["metadata"]["name"]) for item in documents((DEPLOY / "install.yaml").read_text())}
+    same(installed, names, "install.yaml")
+    assert "Helm" not in json.dumps([item["metadata"] for item in base])
+    minimal = built("overlays/minimal")
+    assert not [item for item in minimal if item["kind"] == "PodDisruptionBudget"]
+    same({item["metadata"]["name"]: item["spec"]["replicas"] for item in minimal if item["kind"] == "Deployment"}, {"ringway-operator": 1, "ringway-dataplane": 1}, "minimal")
+    ha = built("overlays/ha")
+    assert "replicas" not in one(ha, "Deployment", "ringway-dataplane")["spec"]
+    same(one(ha, "PodDisruptionBudget", "ringway-dataplane")["spec"]["minAvailable"], 2, "ha")
+
+
+@check()
+def argo_cd_health_scripts_answer_as_their_tests_say():
+    folder = DEPLOY / "argocd/resource_customizations/ringway.dev"
+    kinds = {document["spec"]["names"]["kind"] for path in (ROOT / "crds/manifests").glob("*.yaml") for document in documents(path.read_text())}
+    same({path.name for path in folder.iterdir()}, kinds, "a script for each kind")
+    installed = yaml.safe_load((DEPLOY / "argocd/health.yaml").read_text())["data"]
+    for kind in kinds:
+        tests = yaml.safe_load((folder / kind / "health_test.yaml").read_text())["tests"]
+        used = {test["inputPath"] for test in tests}
+        same({f"testdata/{path.name}" for path in (folder / kind / "testdata").iterdir()}, used, f"{kind}: objects without a test")
+        same({test["healthStatus"]["status"] for test in tests}, {"Progressing", "Healthy", "Degraded"}, f"{kind}: verdicts that are tried")
+        for test in tests:
+            subject = yaml.safe_load((folder / kind / test["inputPath"]).read_text())
+            same(subject["kind"], kind, test["inputPath"])
+            for script in (folder / kind / "health.lua", None):
+                if script is None:  # as it comes out of the ConfigMap
+                    script = Path(run("mktemp").stdout.strip())
+                    script.write_text(installed[f"resource.customizations.health.ringway.dev_{kind}"])
+                verdict = run("judge", "argo", script, stdin=json.dumps(subject)).stdout.rstrip("\n")
+                same(verdict, f"{test['healthStatus']['status']}\t{test['healthStatus']['message']}", f"{kind}: {test['inputPath']}")
+                if script.parent != folder / kind:
+                    script.unlink()
+
+
+def pods(objects):
+    """(pod spec, what has it) of everything that makes pods."""
+    for item in objects:
+        where = f"{item['kind']} {item['metadata']['name']}"
+        if item["kind"] == "Deployment":
+            yield item["spec"]["template"]["spec"], where
+        elif item["kind"] == "Pod":
+            yield item["spec"], where
+
+
+def built(folder):
+    return documents(run("kubectl", "kustomize", DEPLOY / "kustomize" / folder).stdout)
+
+
+# === against an API server ===
+
+NAMESPACE = "ringway-chart-test"
+
+
+def kubectl(*arguments, stdin=None, ok=True):
+    return run("kubectl", *arguments, stdin=stdin, ok=ok)
+
+
+def dry_run(objects, what):
+    """A real API server takes the objects, knows every field of them, and has nothing to warn of."""
+    done = kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(objects), ok=False)
+    # That somebody else made an object first is no fault of it.
+    said = "\n".join(line for line in done.stderr.splitlines() if "last-applied-configuration annotation" not in line)
+    assert done.returncode == 0 and "Warning" not in said, f"{what}:\n{said}"
+    same(len(done.stdout.strip().splitlines()), len(objects), f"{what}: objects taken")
+
+
+class Stage:
+    """The CRDs, unless they are there already, and a namespace that takes restricted pods alone."""
+
+    def __enter__(self):
+        self.made = []
+        if kubectl("get", "crd", "mcproutes.ringway.dev", ok=False).returncode != 0:
+            self.made.append(("-f", "crds/manifests"))
+            kubectl("apply", "--server-side", "-f", "crds/manifests")
+            kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", "crds/manifests")
+        for name in (NAMESPACE, "ringway-system"):
+            if kubectl("get", "namespace", name, ok=False).returncode != 0:
+                labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+                kubectl("create", "-f", "-", stdin=yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}))
+                self.made.append(("namespace", name))
+
+    def __exit__(self, *_):
+        for made in reversed(self.made):
+            kubectl("delete", "--timeout=60s", *made)
+
+
+@check("cluster")
+def an_api_server_takes_what_the_charts_render():
+    for values in CI:
+        objects = template("-f", values, namespace=NAMESPACE)
+        known = [item for item in objects if item["kind"] not in FOREIGN]
+        assert len(known) > 8, values.name
+        dry_run(known, values.name)
+    dry_run(template(chart=CRDS), "ringway-crds")
+
+
+@check("cluster")
+def notes_know_what_the_cluster_serves():
+    text = run("helm", "install", "rw", CHART, "-n", NAMESPACE, "--dry-run=server").stdout
+    assert "The CRDs are not installed" not in text
+    served = "gateway.networking.k8s.io" in kubectl("api-versions").stdout
+    assert ("The Gateway API is not installed" in text, "kind: GatewayClass" in text) == (not served, served), text
+
+
+@check("cluster")
+def an_api_server_takes_what_deploy_holds():
+    for folder in ("base", "overlays/minimal", "overlays/ha"):
+        dry_run(built(folder), folder)
+    dry_run(documents((DEPLOY / "install.yaml").read_text()), "install.yaml")
+    for path in (DEPLOY / "quickstart").glob("*.yaml"):
+        dry_run(documents(path.read_text()), path.name)
+
+
+@check("cluster")
+def plain_client_side_apply_takes_the_crds():
+    for path in (ROOT / "crds/manifests").glob("*.yaml"):
+        done = kubectl("apply", "--dry-run=server", "-f", path, ok=False)
+        assert done.returncode == 0, f"{path.name}: {done.stderr}"
+
+
+@check("cluster")
+def every_pod_fits_the_restricted_profile():
+    control = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "control", "namespace": NAMESPACE}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    done = kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(control), ok=False)
+    assert done.returncode != 0 and "violates PodSecurity" in done.stderr, f"the profile is not enforced here: {done.stderr}"
+    quickstart = documents((DEPLOY / "quickstart/quickstart.yaml").read_text())
+    found = [(pod, f"{values.name}: {where}") for values in CI for pod, where in pods(template("-f", values, namespace=NAMESPACE))]
+    found += [(pod, f"quickstart: {where}") for pod, where in pods(quickstart)]
+    assert len(found) > 12, len(found)
+    for number, (pod, where) in enumerate(found):
+        pod = {**pod, "serviceAccountName": "default"}
+        pod.pop("priorityClassName", None)
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{number}", "namespace": NAMESPACE}, "spec": pod}
+        done = kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body), ok=False)
+        assert done.returncode == 0, f"{where}: {done.stderr}"
+
+
+MAY = [
+    # (verb, resource[/name], namespace or None for the whole cluster, by default, with secretNamespaces [kube-public], with "*")
+    ("list", "mcproutes.ringway.dev", None, True, True, True),
+    ("patch", "mcproutes.ringway.dev/status", None, True, True, True),
+    ("patch", "mcproutes.ringway.dev", None, False, False, False),
+    ("delete", "mcpbackends.ringway.dev", None, False, False, False),
+    ("watch", "endpointslices.discovery.k8s.io", None, True, True, True),
+    ("create", "events.events.k8s.io", None, True, True, True),
+    ("list", "secrets", None, False, False, True),
+    ("list", "secrets", NAMESPACE, True, False, True),
+    ("list", "secrets", "kube-public", False, True, True),
+    ("get", "secrets/rw-ca", NAMESPACE, True, True, True),
+    ("patch", "secrets/rw-ca", NAMESPACE, True, True, True),
+    ("patch", "secrets/other", NAMESPACE, False, False, False),
+    ("patch", "secrets/rw-ca", "kube-public", False, False, False),
+    ("create", "secrets", NAMESPACE, True, True, True),
+    ("create", "secrets", "kube-public", False, False, False),
+    ("delete", "secrets/rw-ca", NAMESPACE, False, False, False),
+    ("update", "leases.coordination.k8s.io/rw-operator", NAMESPACE, True, True, True),
+    ("update", "leases.coordination.k8s.io/other", NAMESPACE, False, False, False),
+    ("list", "pods", NAMESPACE, True, True, True),
+    ("list", "pods", None, False, False, False),
+    ("create", "pods", NAMESPACE, False, False, False),
+]
+
+
+@check("cluster")
+def the_operator_may_what_it_needs_and_no_more():
+    user = f"--as=system:serviceaccount:{NAMESPACE}:rw-operator"
+    for column, namespaces in enumerate([[], ["kube-public"], ["*"]]):
+        values = {"fullnameOverride": "rw", "secretNamespaces": namespaces}
+        rights = [item for item in template(namespace=NAMESPACE, values=values) if "rbac" in item["apiVersion"] or item["kind"] == "ServiceAccount"]
+        try:
+            kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(rights))
+            for verb, resource, namespace, *wanted in MAY:
+                kind, _, name = resource.partition("/")
+                what = [kind, "--subresource=status"] if name == "status" else [resource]
+                where = ["--all-namespaces"] if namespace is None else ["-n", namespace]
+                answer = kubectl("auth", "can-i", verb, *what, *where, user, ok=False).stdout.strip().splitlines()[-1]
+                same(answer, "yes" if wanted[column] else "no", f"secretNamespaces {namespaces}: {verb} {resource} in {namespace}")
+        finally:
+            kubectl("delete", "--ignore-not-found", "-f", "-", stdin=yaml.safe_dump_all(rights))
+
+
+def arguments(operator, dataplane):
+    """Every option of the default pods is one that the binary knows."""
+    objects = template()
+    for name, binary in (("operator", operator), ("dataplane", dataplane)):
+        known = set(re.findall(r"(--[a-z-]+)", run(binary, "--help").stdout))
+        used = {argument.split("=")[0] for argument in one(objects, "Deployment", f"ringway-{name}")["spec"]["template"]["spec"]["containers"][0]["args"]}
+        assert used <= known, f"{name}: the binary does not know {sorted(used - known)}"
+        print(f"ok   arguments of {name}")
+
+
+def main(tier=""):
+    failed = 0
+    for function in CHECKS[tier]:
+        try:
+            function()
+            print(f"ok   {function.__name__}", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAIL {function.__name__}\n{error}", flush=True)
+    print(f"charts {tier}: {len(CHECKS[tier]) - failed} of {len(CHECKS[tier])} passed")
+    return failed
+
+
+if sys.argv[1:2] == ["args"]:
+    arguments(*sys.argv[2:4])
+elif sys.argv[1:] == ["cluster"]:
+    with Stage():
+        result = main("cluster")
+    sys.exit(result and 1)
+elif not sys.argv[1:]:
+    sys.exit(main() and 1)
+else:
+    sys.exit(__doc__)
