@@ -306,6 +306,7 @@ fn a_pod_that_is_not_ready_says_why() {
             "CrashLoopBackOff: it ended with 137 (OOMKilled)",
         ),
         (json!({ "conditions": not_ready }), Level::Problem, "pod c is not ready: NotReady"),
+        (json!({ "phase": "Pending" }), Level::Problem, "pod c is not ready: Pending"),
         (
             json!({
                 "conditions": [{ "type": "Ready", "status": "True" }],

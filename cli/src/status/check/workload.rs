@@ -88,8 +88,9 @@ fn trouble(pod: &Pod, now: Timestamp) -> Option<Check> {
     if let Some(why) = unschedulable(pod) {
         return Some(Check::problem(format!("pod {name} finds no node: {why}"), describe));
     }
-    let (reason, message) =
-        containers.filter_map(waiting).next().unwrap_or_else(|| ("NotReady".to_owned(), String::new()));
+    let is_pending = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending");
+    let unsaid = || (if is_pending { "Pending" } else { "NotReady" }.to_owned(), String::new());
+    let (reason, message) = containers.filter_map(waiting).next().unwrap_or_else(unsaid);
     let remedy = match reason.as_str() {
         "NotReady" | "CrashLoopBackOff" | "Error" | "OOMKilled" => format!("kubectl -n {namespace} logs {name}"),
         "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" => {
