@@ -171,6 +171,12 @@ httpGet: { path: {{ index . 1 }}, port: admin }
 {{- if not (hasKey $ports (toString .Values.defaultListener.port)) }}
 {{- fail (printf "defaultListener.port %d is none of dataplane.service.ports" (int .Values.defaultListener.port)) }}
 {{- end }}
+{{- if .Values.defaultListener.tlsSecret }}
+{{- $namespaces := include "ringway.secretNamespaces" . | fromJsonArray }}
+{{- if not (or (has "*" $namespaces) (has .Release.Namespace $namespaces)) }}
+{{- fail (printf "defaultListener.tlsSecret: it is in %s, which secretNamespaces does not name" .Release.Namespace) }}
+{{- end }}
+{{- end }}
 {{- with .Values.dataplane.autoscaling }}
 {{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) }}{{ fail "dataplane.autoscaling: maxReplicas is below minReplicas" }}{{ end }}
 {{- if and .enabled (not .targetCPUUtilizationPercentage) (not .metrics) }}{{ fail "dataplane.autoscaling: nothing to scale by: set targetCPUUtilizationPercentage or metrics" }}{{ end }}
