@@ -84,6 +84,8 @@ fn exit(report: &Report, facts: &Facts) -> Exit {
     match (report.result, &facts.kubernetes) {
         (_, Err(ClusterError::Unreachable { .. })) => Exit::Unreachable,
         (Level::Problem, _) => Exit::Failed,
-        (Level::Ok | Level::Warning, _) => Exit::Done,
+        // Silence would pass for health.
+        _ if !report.is_whole() => Exit::Refused,
+        _ => Exit::Done,
     }
 }

@@ -29,7 +29,7 @@ pub struct Facts {
     /// When one install was found.
     pub install: Option<InstallFacts>,
     /// By kind; `None`: the kind is not installed.
-    pub objects: BTreeMap<&'static str, Looked<Option<Vec<Value>>>>,
+    pub objects: BTreeMap<&'static str, Looked<Option<Objects>>>,
     pub gateways: Looked<Gateways>,
 }
 
@@ -71,6 +71,14 @@ pub struct Secrets {
 pub struct Named<T> {
     pub name: String,
     pub looked: Looked<Option<T>>,
+}
+
+/// Objects of a kind.
+#[derive(Debug, Default)]
+pub struct Objects {
+    pub items: Vec<Value>,
+    /// Only this one was looked at: the others are not allowed.
+    pub namespace: Option<String>,
 }
 
 /// Of our classes.

@@ -14,7 +14,7 @@ use ringway_translate::install::CONTROLLER_NAME;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Looked, Named, Secrets};
+use super::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Looked, Named, Objects, Secrets};
 use crate::cluster::install::{self, Found, Install};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config;
@@ -52,7 +52,7 @@ pub async fn facts(cluster: &Cluster, namespace: Option<&str>) -> Facts {
     if kubernetes.is_ok() {
         for (kind, plural) in KINDS {
             definitions.insert(kind, definition(cluster, plural).await);
-            objects.insert(kind, list(cluster, GROUP, VERSION, kind, plural).await);
+            objects.insert(kind, objects_of(cluster, kind, plural).await);
         }
         gateways = our_gateways(cluster).await;
     }
@@ -75,10 +75,24 @@ async fn definition(cluster: &Cluster, plural: &str) -> Looked<Option<Value>> {
     found.map(|definition| value(&definition)).transpose()
 }
 
-/// All objects of a kind; `None`: the API server knows no such kind.
-async fn list(cluster: &Cluster, group: &str, version: &str, kind: &str, plural: &str) -> Looked<Option<Vec<Value>>> {
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api = Api::<DynamicObject>::all_with(cluster.client.clone(), &resource);
+/// Of all namespaces; where that is forbidden, of the context's own.
+async fn objects_of(cluster: &Cluster, kind: &str, plural: &str) -> Looked<Option<Objects>> {
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, kind), plural);
+    let error = match list(cluster, Api::all_with(cluster.client.clone(), &resource)).await {
+        Ok(found) => return Ok(found.map(|items| Objects { items, namespace: None })),
+        Err(error) if error.is_forbidden() => error,
+        Err(error) => return Err(error),
+    };
+    let own = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
+    match list(cluster, own).await {
+        Ok(found) => Ok(found.map(|items| Objects { items, namespace: Some(cluster.namespace.clone()) })),
+        // What was asked for first says more.
+        Err(_) => Err(error),
+    }
+}
+
+/// All objects; `None`: the API server knows no such kind.
+async fn list(cluster: &Cluster, api: Api<DynamicObject>) -> Looked<Option<Vec<Value>>> {
     let mut parameters = ListParams::default().limit(PAGE);
     let mut all = Vec::new();
     loop {
@@ -98,14 +112,18 @@ fn value(object: &DynamicObject) -> Looked<Value> {
 }
 
 async fn our_gateways(cluster: &Cluster) -> Looked<Gateways> {
-    let classes = list(cluster, GATEWAY_API_GROUP, "v1", "GatewayClass", "gatewayclasses").await?;
+    let api = |kind: &str, plural: &str| {
+        let kind = GroupVersionKind::gvk(GATEWAY_API_GROUP, "v1", kind);
+        Api::all_with(cluster.client.clone(), &ApiResource::from_gvk_with_plural(&kind, plural))
+    };
+    let classes = list(cluster, api("GatewayClass", "gatewayclasses")).await?;
     let Some(classes) = classes else { return Ok(Gateways::NoApi) };
     let ours: Vec<&str> = classes
         .iter()
         .filter(|class| class["spec"]["controllerName"] == CONTROLLER_NAME)
         .filter_map(|class| class["metadata"]["name"].as_str())
         .collect();
-    let gateways = list(cluster, GATEWAY_API_GROUP, "v1", "Gateway", "gateways").await?.unwrap_or_default();
+    let gateways = list(cluster, api("Gateway", "gateways")).await?.unwrap_or_default();
     let is_ours =
         |gateway: &Value| gateway["spec"]["gatewayClassName"].as_str().is_some_and(|class| ours.contains(&class));
     Ok(Gateways::Ours(gateways.into_iter().filter(is_ours).collect()))

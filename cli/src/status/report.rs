@@ -15,7 +15,9 @@ const SHOWN: usize = 25;
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Ok,
-    /// Worth a look; nothing that the install serves is stopped by it. What could not be looked at counts as this.
+    /// Could not be looked at.
+    Unchecked,
+    /// Worth a look; nothing that the install serves is stopped by it.
     Warning,
     Problem,
 }
@@ -49,6 +51,8 @@ pub struct Report {
     pub result: Level,
     pub problems: usize,
     pub warnings: usize,
+    /// What could not be looked at.
+    pub unchecked: usize,
     pub sections: Vec<Section>,
 }
 
@@ -70,11 +74,12 @@ impl Check {
     /// What could not be looked at; the rest goes on.
     pub fn blind(what: &str, error: &ClusterError) -> Self {
         let remedy = if error.is_forbidden() {
-            format!("not checked; a role that may read {what} would")
+            "not checked: it takes a role that may do this"
         } else {
-            "not checked; try again".to_owned()
+            "not checked: try again, and look at the API server"
         };
-        Self::warning(format!("cannot look at {what}: {error}"), remedy)
+        let check = Self::warning(format!("cannot look at {what}: {error}"), remedy);
+        Self { level: Level::Unchecked, ..check }
     }
 }
 
@@ -84,13 +89,15 @@ impl Report {
     #[must_use]
     pub fn new(sections: Vec<Section>) -> Self {
         let count = |level| sections.iter().flat_map(|one| &one.checks).filter(|check| check.level == level).count();
-        let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
-        let result = match (problems, warnings) {
-            (0, 0) => Level::Ok,
-            (0, _) => Level::Warning,
-            _ => Level::Problem,
-        };
-        Self { result, problems, warnings, sections }
+        let (problems, warnings, unchecked) = (count(Level::Problem), count(Level::Warning), count(Level::Unchecked));
+        let worst = sections.iter().flat_map(|one| &one.checks).map(|check| check.level).max();
+        Self { result: worst.unwrap_or(Level::Ok), problems, warnings, unchecked, sections }
+    }
+
+    /// Is there nothing that was not looked at?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unchecked == 0
     }
 
     /// Prints it.
@@ -123,10 +130,15 @@ impl Report {
     fn verdict(&self) -> String {
         let counted = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let (problems, warnings) = (counted(self.problems, "problem"), counted(self.warnings, "warning"));
+        let unchecked = match self.unchecked {
+            0 => String::new(),
+            count => format!(", {count} not checked"),
+        };
         match self.result {
             Level::Ok => format!("{GOOD}All is well{GOOD:#}"),
-            Level::Warning => format!("{WARN}No problem, {warnings}{WARN:#}"),
-            Level::Problem => format!("{BAD}{problems}, {warnings}{BAD:#}"),
+            Level::Unchecked => format!("{WARN}No problem in what could be looked at{unchecked}{WARN:#}"),
+            Level::Warning => format!("{WARN}No problem, {warnings}{unchecked}{WARN:#}"),
+            Level::Problem => format!("{BAD}{problems}, {warnings}{unchecked}{BAD:#}"),
         }
     }
 }
@@ -136,6 +148,8 @@ impl Check {
         let (style, sign) = match (self.level, fancy) {
             (Level::Ok, true) => (GOOD, "✓"),
             (Level::Ok, false) => (GOOD, "[ok]"),
+            (Level::Unchecked, true) => (WARN, "?"),
+            (Level::Unchecked, false) => (WARN, "[unchecked]"),
             (Level::Warning, true) => (WARN, "!"),
             (Level::Warning, false) => (WARN, "[warning]"),
             (Level::Problem, true) => (BAD, "✗"),
@@ -170,7 +184,13 @@ mod tests {
         assert_eq!(report(vec![Check::ok("a")]).result, Level::Ok);
         assert_eq!(report(vec![Check::ok("a"), Check::warning("b", "c")]).result, Level::Warning);
         let bad = report(vec![Check::problem("a", "b"), Check::warning("b", "c"), Check::ok("d")]);
-        assert_eq!((bad.result, bad.problems, bad.warnings), (Level::Problem, 1, 1));
+        assert_eq!((bad.result, bad.problems, bad.warnings, bad.is_whole()), (Level::Problem, 1, 1, true));
+        let error = ClusterError::Unfit("no".to_owned());
+        let partly = report(vec![Check::ok("a"), Check::blind("b", &error)]);
+        assert_eq!((partly.result, partly.unchecked, partly.is_whole()), (Level::Unchecked, 1, false));
+        assert!(plain(&partly).contains("[unchecked] cannot look at b: no"), "{}", plain(&partly));
+        let both = report(vec![Check::blind("b", &error), Check::warning("c", "d")]);
+        assert_eq!(both.result, Level::Warning);
     }
 
     #[test]
@@ -197,7 +217,7 @@ mod tests {
         let text = serde_json::to_string(&report(vec![Check::warning("a", "b")])).unwrap();
         assert_eq!(
             text,
-            r#"{"result":"warning","problems":0,"warnings":1,"sections":[{"name":"Things","checks":[{"level":"warning","message":"a","remedy":"b"}]}]}"#
+            r#"{"result":"warning","problems":0,"warnings":1,"unchecked":0,"sections":[{"name":"Things","checks":[{"level":"warning","message":"a","remedy":"b"}]}]}"#
         );
     }
 }

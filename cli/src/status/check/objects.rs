@@ -3,8 +3,8 @@
 use ringway_crds::GATEWAY_API_GROUP;
 use serde_json::Value;
 
-use crate::status::facts::{Facts, Gateways};
-use crate::status::report::Check;
+use crate::status::facts::{Facts, Gateways, Objects};
+use crate::status::report::{Check, Level};
 
 /// Where a reason stands: in the order in which they follow from each other.
 const STEPS: [&str; 3] = ["Accepted", "ResolvedRefs", "Programmed"];
@@ -26,16 +26,7 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
             Err(error) => checks.push(Check::blind(&format!("objects of kind {kind}"), error)),
             // Said where the definitions are.
             Ok(None) => {}
-            Ok(Some(objects)) => {
-                let found: Vec<Check> = objects.iter().flat_map(|object| judge(kind, object)).collect();
-                if found.is_empty() {
-                    checks.push(Check::ok(match objects.len() {
-                        0 => format!("{kind}: none"),
-                        count => format!("{kind}: {count}, all ready"),
-                    }));
-                }
-                checks.extend(found);
-            }
+            Ok(Some(objects)) => checks.extend(of_kind(kind, objects)),
         }
     }
     match &facts.gateways {
@@ -48,6 +39,22 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
             }
             checks.extend(found);
         }
+    }
+    checks
+}
+
+fn of_kind(kind: &str, objects: &Objects) -> Vec<Check> {
+    let mut checks: Vec<Check> = objects.items.iter().flat_map(|object| judge(kind, object)).collect();
+    if checks.is_empty() {
+        checks.push(Check::ok(match objects.items.len() {
+            0 => format!("{kind}: none"),
+            count => format!("{kind}: {count}, all ready"),
+        }));
+    }
+    if let Some(namespace) = &objects.namespace {
+        let text = format!("{kind}: only those of namespace {namespace} were looked at");
+        let remedy = "the others take a role that may list them in all namespaces";
+        checks.push(Check { level: Level::Unchecked, ..Check::warning(text, remedy) });
     }
     checks
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, from_value, json};
 use super::report;
 use crate::cluster::ClusterError;
 use crate::cluster::install::{Found, Install, Searched};
-use crate::status::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Named, Secrets};
+use crate::status::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Named, Objects, Secrets};
 use crate::status::report::{Level, Report};
 
 const VERSION: &str = "1.2.3";
@@ -82,6 +82,10 @@ fn object(conditions: &Value) -> Value {
     })
 }
 
+fn objects(one: Value) -> Objects {
+    Objects { items: vec![one], namespace: None }
+}
+
 fn ready() -> Value {
     json!({ "type": "Ready", "status": "True", "reason": "Ready", "message": "" })
 }
@@ -122,7 +126,7 @@ fn healthy() -> Facts {
         definitions: kinds.map(|kind| (kind, Ok(Some(definition(kind))))).into(),
         found: Ok(Found::One { install: install.install.clone(), operator: Box::new(install.operator.clone()) }),
         install: Some(install),
-        objects: kinds.map(|kind| (kind, Ok(Some(vec![])))).into(),
+        objects: kinds.map(|kind| (kind, Ok(Some(Objects::default())))).into(),
         gateways: Ok(Gateways::NoApi),
     }
 }
@@ -223,7 +227,7 @@ fn there_must_be_one_install() {
     let (level, text) = without(Found::Several(vec![one.clone(), Install { namespace: "gw2".into(), ..one }]));
     assert!(level == Level::Problem && text.contains("gw/edge, gw2/edge"), "{text}");
     let (level, text) = after(|facts| (facts.found, facts.install) = (Err(forbidden()), None));
-    assert!(level == Level::Warning && text.contains("eve"), "{text}");
+    assert!(level == Level::Unchecked && text.contains("eve"), "{text}");
 }
 
 #[test]
@@ -352,7 +356,7 @@ fn certificates_and_keys_are_looked_into() {
     let (level, text) = after_in_install(|install| install.secrets.authority.looked = Ok(None));
     assert!(level == Level::Problem && text.contains("no Secret edge-ca in gw"), "{text}");
     let (level, text) = after_in_install(|install| install.secrets.keys.looked = Err(forbidden()));
-    assert!(level == Level::Warning && text.contains("cannot look at Secret edge-session-keys"), "{text}");
+    assert!(level == Level::Unchecked && text.contains("cannot look at Secret edge-session-keys"), "{text}");
 }
 
 #[test]
@@ -362,7 +366,7 @@ fn pods_must_serve_the_same() {
     });
     assert!(level == Level::Problem && text.contains("pod c") && text.contains("route tools/x is missing"), "{text}");
     let (level, text) = after_in_install(|install| drop(install.configs.insert("c".to_owned(), Err(forbidden()))));
-    assert!(level == Level::Warning && text.contains("configuration of pod c"), "{text}");
+    assert!(level == Level::Unchecked && text.contains("configuration of pod c"), "{text}");
     let (level, text) = after_in_install(|install| install.configs.clear());
     assert!(level == Level::Warning && text.contains("no data-plane pod is ready"), "{text}");
 }
@@ -420,14 +424,17 @@ fn objects_speak_through_their_conditions() {
             "MCPRoute tools/x: NameConflict: gh_issue",
         ),
     ] {
-        let (level, text) = after(|facts| drop(facts.objects.insert("MCPRoute", Ok(Some(vec![object])))));
+        let (level, text) = after(|facts| drop(facts.objects.insert("MCPRoute", Ok(Some(objects(object))))));
         assert!(level == expected_level && text.starts_with(expected), "{text}");
     }
     let mut good = healthy();
-    good.objects.insert("MCPRoute", Ok(Some(vec![object(&json!([ready()]))])));
+    good.objects.insert("MCPRoute", Ok(Some(objects(object(&json!([ready()]))))));
     assert_eq!(report(&good).result, Level::Ok);
+    let alone = Objects { namespace: Some("mine".to_owned()), ..Objects::default() };
+    let (level, text) = after(|facts| drop(facts.objects.insert("MCPRoute", Ok(Some(alone)))));
+    assert!(level == Level::Unchecked && text.contains("MCPRoute: only those of namespace mine"), "{text}");
     let (level, text) = after(|facts| drop(facts.objects.insert("MCPRoute", Err(forbidden()))));
-    assert!(level == Level::Warning && text.contains("objects of kind MCPRoute"), "{text}");
+    assert!(level == Level::Unchecked && text.contains("objects of kind MCPRoute"), "{text}");
 }
 
 #[test]
