@@ -200,7 +200,7 @@ def pods_are_restricted_and_without_needless_rights():
             where = f"{values.name}: {where}"
             context = pod["securityContext"]
             assert context["runAsNonRoot"] is True and context["seccompProfile"] == {"type": "RuntimeDefault"}, where
-            assert pod["automountServiceAccountToken"] is ("operator" in where), where
+            assert pod["automountServiceAccountToken"] is ("operator" in where or "test-status" in where), where
             for container in pod["containers"]:
                 assert container["securityContext"] == {
                     "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, where
@@ -389,6 +389,9 @@ def an_api_server_takes_what_the_charts_render():
     for values in CI:
         objects = template("-f", values, namespace=NAMESPACE)
         known = [item for item in objects if item["kind"] not in FOREIGN]
+        for item in known:
+            if item["kind"] == "Pod":  # admission looks for the account, which a dry run does not make
+                item["spec"]["serviceAccountName"] = "default"
         assert len(known) > 8, values.name
         dry_run(known, values.name)
     dry_run(template(chart=CRDS), "ringway-crds")

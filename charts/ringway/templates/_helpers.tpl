@@ -235,11 +235,11 @@ defaultListener:
   {{- end }}
 {{- end }}
 
-{{- /* What makes an object one of `helm test`. Takes the weight. */ -}}
+{{- /* What makes an object one of `helm test`. Takes the weight: 0 for pods, which stay for their logs, less for what they need, which goes. */ -}}
 {{- define "ringway.hook" -}}
 helm.sh/hook: test
 helm.sh/hook-weight: {{ . | quote }}
-helm.sh/hook-delete-policy: before-hook-creation
+helm.sh/hook-delete-policy: {{ lt . 0 | ternary "before-hook-creation,hook-succeeded" "before-hook-creation" }}
 {{- end }}
 
 {{- /* A pod that runs the command line once. Takes a list: context, name, arguments; and a ServiceAccount, when the API server is asked. */ -}}
@@ -271,7 +271,7 @@ spec:
       imagePullPolicy: {{ $.Values.cli.image.pullPolicy }}
       args:
         {{- toYaml (index . 2) | nindent 8 }}
-        {{- if $.Values.tests.caConfigMap }}
+        {{- if and $.Values.tests.caConfigMap (not $account) }}
         - --ca-cert=/etc/ringway/ca/ca.crt
         {{- end }}
       resources:
@@ -279,11 +279,11 @@ spec:
         limits: { memory: 256Mi }
       securityContext:
         {{- toYaml $.Values.operator.securityContext | nindent 8 }}
-      {{- if $.Values.tests.caConfigMap }}
+      {{- if and $.Values.tests.caConfigMap (not $account) }}
       volumeMounts:
         - { name: ca, mountPath: /etc/ringway/ca, readOnly: true }
       {{- end }}
-  {{- if $.Values.tests.caConfigMap }}
+  {{- if and $.Values.tests.caConfigMap (not $account) }}
   volumes:
     - name: ca
       configMap:
