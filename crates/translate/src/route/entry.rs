@@ -5,14 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringway_crds::GroupKind;
-use ringway_crds::MCPRouteSpec;
 use ringway_crds::route::BackendEntry;
 use ringway_snapshot::{Backend, ObjectName, RouteBackend, uri_prefix};
 
 use super::names::Visible;
 use super::selection::{self, Shown};
-use super::selector::{self, Labelled};
-use crate::labels;
 use crate::path::FieldPath;
 use crate::problem::Reason;
 use crate::refs::{Refs, found};
@@ -21,9 +18,9 @@ use crate::text;
 use crate::world::Found;
 
 /// One route stays readable, and a merged list of so many servers is beyond any model.
-pub(super) const MAX_BACKENDS: usize = 128;
+const MAX_BACKENDS: usize = 128;
 /// Leaves half of the 128 characters of a visible name to the server.
-pub(super) const MAX_PREFIX: usize = 63;
+const MAX_PREFIX: usize = 63;
 
 /// What entries are resolved in.
 #[derive(Clone, Copy)]
@@ -31,12 +28,11 @@ pub(crate) struct Known<'a> {
     pub(crate) refs: Refs<'a>,
     /// Backends without an error.
     pub(crate) backends: &'a BTreeMap<ObjectName, Backend>,
-    pub(crate) labelled: &'a Labelled<'a>,
 }
 
 /// What the entries so far have taken.
 #[derive(Default)]
-pub(super) struct Taken {
+struct Taken {
     sections: BTreeSet<String>,
     prefixes: BTreeSet<String>,
     uri_prefixes: BTreeMap<String, String>,
@@ -45,25 +41,19 @@ pub(super) struct Taken {
 }
 
 /// What is wrong with the list as a whole.
-pub(super) fn check_list(scope: &mut Scope<'_>, spec: &MCPRouteSpec) {
+pub(super) fn check_list(scope: &mut Scope<'_>, list: Option<&[BackendEntry]>) {
     let field = FieldPath::of("spec.backends");
-    if let Some(selector) = &spec.backend_selector {
-        labels::check(scope, &FieldPath::of("spec.backendSelector"), selector);
-    }
-    match spec.backends.as_deref() {
-        None if spec.backend_selector.is_some() => {}
-        None => scope.error(&field, Reason::RequiredValue, "must be set, or backendSelector"),
+    match list {
+        None => scope.error(&field, Reason::RequiredValue, "must be set"),
         Some([]) => scope.error(&field, Reason::InvalidValue, "must not be empty"),
         Some(list) => scope.at_most(&field, list.len(), MAX_BACKENDS),
     }
 }
 
-/// The entries without an error, in the order of the route, then those that its selector finds.
-pub(super) fn entries(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec) -> Vec<RouteBackend> {
+/// The entries without an error, in the order of the route.
+pub(super) fn entries(scope: &mut Scope<'_>, known: Known<'_>, list: &[BackendEntry]) -> Vec<RouteBackend> {
     let mut taken = Taken::default();
-    let list = spec.backends.as_deref().unwrap_or_default();
-    let mut entries: Vec<_> = list
-        .iter()
+    list.iter()
         .enumerate()
         .filter_map(|(index, spec)| {
             let field = FieldPath::of("spec.backends").index(index);
@@ -76,11 +66,7 @@ pub(super) fn entries(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSp
             taken.take(&entry);
             Some(entry)
         })
-        .collect();
-    if let Some(selector) = &spec.backend_selector {
-        entries.append(&mut selector::entries(scope, known, list, selector, &mut taken));
-    }
-    entries
+        .collect()
 }
 
 fn entry(scope: &mut Scope<'_>, known: Known<'_>, field: &FieldPath, spec: &BackendEntry) -> Option<RouteBackend> {
@@ -129,7 +115,7 @@ fn backend(scope: &mut Scope<'_>, known: Known<'_>, field: &FieldPath, spec: &Ba
     let field = field.field("ref");
     if reference.kind.as_deref() == Some("RESTBridge") {
         let message = "kind RESTBridge is not served by this version";
-        scope.error(&field.field("kind"), Reason::InvalidKind, message);
+        scope.error(&field.field("kind"), Reason::UnsupportedValue, message);
         return None;
     }
     let (kind, name) = known.refs.object(scope, &field, reference, &[GroupKind::MCPBackend])?;
@@ -143,18 +129,6 @@ fn backend(scope: &mut Scope<'_>, known: Known<'_>, field: &FieldPath, spec: &Ba
 // === impl Taken ===
 
 impl Taken {
-    /// Why an entry that nobody wrote cannot join; `None`: it can.
-    pub(super) fn refusal(&self, entry: &RouteBackend) -> Option<String> {
-        if self.sections.contains(&entry.section) {
-            return Some("another entry has its name as section name".to_owned());
-        }
-        let uri = uri_prefix(&entry.prefix).and_then(|uri| self.uri_prefixes.get(&uri));
-        if self.prefixes.contains(&entry.prefix) || uri.is_some() {
-            return Some("another entry has its name as prefix, or would have the same one before URIs".to_owned());
-        }
-        None
-    }
-
     fn check(&self, scope: &mut Scope<'_>, field: &FieldPath, spec: &BackendEntry, entry: &RouteBackend) {
         if self.sections.contains(&entry.section) {
             let at = if spec.name.is_some() { field.field("name") } else { field.field("ref") };
@@ -184,7 +158,7 @@ impl Taken {
         self.visible.check(scope, field, entry);
     }
 
-    pub(super) fn take(&mut self, entry: &RouteBackend) {
+    fn take(&mut self, entry: &RouteBackend) {
         self.sections.insert(entry.section.clone());
         self.backends.insert(entry.backend.clone());
         self.prefixes.insert(entry.prefix.clone());

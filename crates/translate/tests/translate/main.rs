@@ -1,8 +1,6 @@
 //! Whole worlds through `parse_documents` and `translate`.
 
 #[cfg(test)]
-mod cluster;
-#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod golden;

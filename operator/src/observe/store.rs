@@ -1,0 +1,259 @@
+//! Everything observed, by kind and name, with how far each kind was seen.
+//!
+//! Takes what the watches report, tells what kind of change it was, and gives out immutable views. Sync, no I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use ringway_config_stream::{Cursor, Position};
+use ringway_snapshot::ObjectName;
+use ringway_translate::ObjectId;
+
+use super::entry::Entry;
+use super::kind::{Kind, Reach, Watched as _};
+use super::references::Reference;
+
+/// What a report changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    Nothing,
+    /// Only what we or others wrote into a status.
+    Status,
+    /// What translation reads.
+    Config,
+}
+
+/// Which objects of a kind a watch speaks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scope {
+    pub kind: Kind,
+    /// `None`: all.
+    pub namespace: Option<String>,
+}
+
+/// Why a watch has nothing to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The operator may not read there.
+    Forbidden,
+    /// The API server does not know the kind.
+    Absent,
+    /// Something that passes.
+    Failing,
+}
+
+/// A view of everything; cheap to clone, never changes.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    objects: BTreeMap<Kind, Arc<BTreeMap<ObjectName, Arc<Entry>>>>,
+    cursors: BTreeMap<Kind, Cursor>,
+    /// Where Secrets or ConfigMaps are named and may not be read.
+    pub forbidden: BTreeSet<Scope>,
+}
+
+#[derive(Debug, Default)]
+pub struct Store {
+    observed: Observed,
+    /// Watches whose first list is in.
+    listed: BTreeSet<Scope>,
+    troubles: BTreeMap<Scope, Trouble>,
+    /// What is kept of the narrow kinds.
+    wanted: BTreeSet<Reference>,
+    /// Objects with a status of ours that changed in whatever way.
+    touched: BTreeSet<ObjectId>,
+}
+
+// === impl Observed ===
+
+impl Observed {
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = (&ObjectName, &Arc<Entry>)> {
+        self.objects.get(&kind).into_iter().flat_map(|objects| objects.iter())
+    }
+
+    #[must_use]
+    pub fn find(&self, kind: Kind, name: &ObjectName) -> Option<&Arc<Entry>> {
+        self.objects.get(&kind)?.get(name)
+    }
+
+    /// How far each kind was seen.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position(self.cursors.iter().map(|(kind, cursor)| (kind.kind().to_owned(), *cursor)).collect())
+    }
+
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> usize {
+        self.objects.get(&kind).map_or(0, |objects| objects.len())
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    #[must_use]
+    pub fn observed(&self) -> Observed {
+        self.observed.clone()
+    }
+
+    /// Objects with a status of ours that changed since the last call.
+    pub fn touched(&mut self) -> BTreeSet<ObjectId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// An object was added or changed. An event that is older than what is held says nothing.
+    pub fn apply(&mut self, kind: Kind, object: DynamicObject) -> Change {
+        let name = name_of(&object);
+        if kind.reach() == Reach::Narrow && !self.wanted.contains(&(kind, name.clone())) {
+            return Change::Nothing;
+        }
+        let old = self.observed.find(kind, &name);
+        let version = revision(&object);
+        if old.is_some_and(|old| version != 0 && version <= old.resource_version) {
+            return Change::Nothing;
+        }
+        self.put(kind, name, object)
+    }
+
+    /// What the API server answered to a write. An object that is gone meanwhile stays gone.
+    pub fn refresh(&mut self, kind: Kind, object: DynamicObject) -> Change {
+        let held = self.observed.find(kind, &name_of(&object));
+        if held.is_some_and(|held| Some(held.uid.as_str()) == object.metadata.uid.as_deref()) {
+            return self.apply(kind, object);
+        }
+        Change::Nothing
+    }
+
+    /// An object is gone; the event carries its last state.
+    pub fn delete(&mut self, kind: Kind, object: &DynamicObject) -> Change {
+        self.remove(kind, &name_of(object), revision(object))
+    }
+
+    /// A whole list: what it does not hold is gone from the scope.
+    pub fn list(&mut self, scope: &Scope, objects: Vec<DynamicObject>) -> Change {
+        self.listed.insert(scope.clone());
+        let mut change = if self.set_trouble(scope, None) { Change::Config } else { Change::Nothing };
+        let named: BTreeSet<_> = objects.iter().map(name_of).collect();
+        let gone: Vec<_> = self.in_scope(scope).filter(|name| !named.contains(*name)).cloned().collect();
+        for name in gone {
+            change = change.max(self.remove(scope.kind, &name, 0));
+        }
+        for object in objects {
+            let name = name_of(&object);
+            let is_wanted = scope.kind.reach() != Reach::Narrow || self.wanted.contains(&(scope.kind, name.clone()));
+            // No matter how old: after a restored etcd the list is right, and what is held is not.
+            let held = self.observed.find(scope.kind, &name).map(|entry| entry.resource_version);
+            if is_wanted && held != Some(revision(&object)) {
+                change = change.max(self.put(scope.kind, name, object));
+            }
+        }
+        change
+    }
+
+    /// A watch cannot read. What is held stays, but for a kind that is no more.
+    pub fn trouble(&mut self, scope: &Scope, trouble: Trouble) -> Change {
+        let mut change = if self.set_trouble(scope, Some(trouble)) { Change::Config } else { Change::Nothing };
+        if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
+            self.listed.insert(scope.clone());
+            change = change.max(self.clear(scope));
+        }
+        change
+    }
+
+    /// No watch speaks for the scope any more.
+    pub fn forget(&mut self, scope: &Scope) -> Change {
+        self.listed.remove(scope);
+        self.set_trouble(scope, None);
+        self.clear(scope)
+    }
+
+    /// What is kept of the narrow kinds from now on; objects that are no longer named go.
+    pub fn want(&mut self, wanted: BTreeSet<Reference>) -> Change {
+        let mut change = Change::Nothing;
+        for (kind, name) in self.wanted.difference(&wanted).cloned().collect::<Vec<_>>() {
+            change = change.max(self.remove(kind, &name, 0));
+        }
+        self.wanted = wanted;
+        change
+    }
+
+    /// The watch starts over: its next list is waited for.
+    pub fn expect(&mut self, scope: &Scope) {
+        self.listed.remove(scope);
+    }
+
+    /// Whether the first list is in, or can never come.
+    #[must_use]
+    pub fn is_listed(&self, scope: &Scope) -> bool {
+        self.listed.contains(scope)
+            || (scope.kind.reach() == Reach::Narrow && self.troubles.get(scope) == Some(&Trouble::Forbidden))
+    }
+
+    #[must_use]
+    pub fn troubles(&self) -> &BTreeMap<Scope, Trouble> {
+        &self.troubles
+    }
+
+    /// Whether what translation says may differ.
+    fn set_trouble(&mut self, scope: &Scope, trouble: Option<Trouble>) -> bool {
+        match trouble {
+            Some(trouble) => self.troubles.insert(scope.clone(), trouble),
+            None => self.troubles.remove(scope),
+        };
+        let is_forbidden = trouble == Some(Trouble::Forbidden) && scope.kind.reach() == Reach::Narrow;
+        if is_forbidden { self.observed.forbidden.insert(scope.clone()) } else { self.observed.forbidden.remove(scope) }
+    }
+
+    fn in_scope<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a ObjectName> {
+        let names = self.observed.of(scope.kind).map(|(name, _)| name);
+        names.filter(|name| scope.namespace.as_ref().is_none_or(|namespace| *namespace == name.namespace))
+    }
+
+    fn clear(&mut self, scope: &Scope) -> Change {
+        let names: Vec<_> = self.in_scope(scope).cloned().collect();
+        names.into_iter().map(|name| self.remove(scope.kind, &name, 0)).max().unwrap_or(Change::Nothing)
+    }
+
+    fn put(&mut self, kind: Kind, name: ObjectName, object: DynamicObject) -> Change {
+        let objects = Arc::make_mut(self.observed.objects.entry(kind).or_default());
+        let old = objects.get(&name);
+        let entry = Entry::new(kind, object, old.map(AsRef::as_ref));
+        let was = old.map(|old| old.mark);
+        let change = match was {
+            Some(mark) if mark == entry.mark => Change::Status,
+            _ => Change::Config,
+        };
+        if change == Change::Config {
+            let cursor = self.observed.cursors.entry(kind).or_default();
+            cursor.fingerprint ^= was.unwrap_or(0) ^ entry.mark;
+            cursor.revision = cursor.revision.max(entry.resource_version);
+        }
+        if kind.has_status() {
+            self.touched.insert(ObjectId { kind, name: name.clone() });
+        }
+        objects.insert(name, Arc::new(entry));
+        change
+    }
+
+    /// `version`: of the deletion, 0 when it is not known.
+    fn remove(&mut self, kind: Kind, name: &ObjectName, version: u64) -> Change {
+        let Some(objects) = self.observed.objects.get_mut(&kind) else { return Change::Nothing };
+        let Some(entry) = Arc::make_mut(objects).remove(name) else { return Change::Nothing };
+        let cursor = self.observed.cursors.entry(kind).or_default();
+        cursor.fingerprint ^= entry.mark;
+        cursor.revision = cursor.revision.max(version);
+        Change::Config
+    }
+}
+
+fn name_of(object: &DynamicObject) -> ObjectName {
+    ObjectName::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn revision(object: &DynamicObject) -> u64 {
+    object.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

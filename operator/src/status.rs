@@ -1,0 +1,199 @@
+//! What is written into the status of each object, decided without I/O.
+//!
+//! Verdicts of translation, acknowledgements and findings of pods, and the status as it stands go in; patches come out,
+//! only for objects whose status would differ. Called by `reconcile` in the replica that holds the Lease; [`writer`] sends
+//! the patches.
+//!
+//! Programmed is True for a generation once every ready pod serves a configuration that holds it, and stays so: pods that
+//! come start from what is current, and pods that go take nothing along. It is False with reason Invalid while nothing of
+//! the object is served, Rejected when a pod cannot use it, NoDataPlane without any ready pod, and Pending until the pods
+//! have acknowledged (as Gateway API has it for what is not yet online).
+//!
+//! Stalled says that nothing will change until somebody changes this object; Reconciling that it waits for something
+//! else: an acknowledgement, a pod, an object that it refers to.
+
+pub mod conditions;
+pub mod facts;
+pub mod fleet;
+pub mod needs;
+mod objects;
+pub mod patch;
+pub mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ringway_config_stream::{Key, Kind as Resource};
+use ringway_snapshot::{ObjectName, Snapshot};
+use ringway_translate::ObjectId;
+use ringway_translate::install::ClusterInstall;
+use ringway_translate::verdict::{Condition as Verdict, Verdicts};
+use serde_json::{Map, Value};
+
+use crate::observe::entry::Entry;
+use crate::observe::kind::Kind;
+use crate::observe::store::Observed;
+use conditions::{Condition, State};
+use facts::Gathered;
+use fleet::Fleet;
+use needs::Needs;
+pub use patch::Patch;
+
+/// How often what pods found may change a status that says the same otherwise.
+pub const FACTS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Everything that a status follows from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub observed: &'a Observed,
+    pub verdicts: &'a Verdicts,
+    pub snapshot: &'a Snapshot,
+    pub needs: &'a Needs,
+    pub fleet: &'a Fleet<'a>,
+    pub facts: &'a Gathered,
+    pub install: &'a ClusterInstall,
+    pub now: Timestamp,
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub patches: Vec<Patch>,
+    /// Objects of which nothing but findings differs: written when their interval is over.
+    pub deferrable: BTreeSet<ObjectId>,
+}
+
+/// A status as it has to be.
+#[derive(Debug, Clone, PartialEq)]
+struct Desired {
+    status: Map<String, Value>,
+    /// Fields that hold findings and counts.
+    findings: &'static [&'static str],
+    /// Fields that are ours, there or not.
+    fields: &'static [&'static str],
+}
+
+/// Patches for `only`, or for every object.
+#[must_use]
+pub fn changes(input: Input<'_>, only: Option<&BTreeSet<ObjectId>>) -> Changes {
+    let mut changes = Changes::default();
+    let mut visit = |kind: Kind, name: &ObjectName, desired: &dyn Fn(&Entry) -> Desired| {
+        let id = ObjectId { kind, name: name.clone() };
+        if only.is_some_and(|only| !only.contains(&id)) {
+            return;
+        }
+        let Some(entry) = input.observed.find(kind, name) else { return };
+        let desired = desired(entry);
+        let Some(difference) = patch::difference(&entry.status, &desired) else { return };
+        if difference == patch::Difference::Findings {
+            changes.deferrable.insert(id.clone());
+        }
+        changes.patches.push(Patch::new(id, entry, desired.status));
+    };
+    let verdicts = input.verdicts;
+    for (name, verdict) in &verdicts.backends {
+        visit(Kind::MCPBackend, name, &|entry| objects::backend(input, name, entry, verdict));
+    }
+    for (name, verdict) in &verdicts.bridges {
+        visit(Kind::RESTBridge, name, &|entry| objects::bridge(input, name, entry, verdict));
+    }
+    for (name, verdict) in &verdicts.routes {
+        visit(Kind::MCPRoute, name, &|entry| objects::route(input, name, entry, verdict));
+    }
+    for (name, verdict) in &verdicts.policies {
+        visit(Kind::ToolPolicy, name, &|entry| objects::policy(input, name, entry, verdict));
+    }
+    for (name, verdict) in &verdicts.gateways {
+        visit(Kind::Gateway, name, &|entry| objects::gateway(input, name, entry, verdict));
+    }
+    for (name, accepted) in &verdicts.classes {
+        visit(Kind::GatewayClass, &ObjectName::new("", name.as_str()), &|entry| objects::class(input, entry, accepted));
+    }
+    changes
+}
+
+/// The pods behind each Service: ready ones and all.
+#[must_use]
+pub fn endpoints(observed: &Observed) -> BTreeMap<ObjectName, (usize, usize)> {
+    use crate::observe::entry::Detail;
+    let mut services: BTreeMap<&ObjectName, BTreeMap<u64, bool>> = BTreeMap::new();
+    for (_, entry) in observed.of(Kind::EndpointSlice) {
+        let Detail::Endpoints { service: Some(service), endpoints } = &entry.detail else { continue };
+        let known = services.entry(service).or_default();
+        for (key, is_ready) in endpoints {
+            *known.entry(*key).or_default() |= *is_ready;
+        }
+    }
+    let count = |pods: &BTreeMap<u64, bool>| (pods.values().filter(|is_ready| **is_ready).count(), pods.len());
+    services.into_iter().map(|(service, pods)| (service.clone(), count(&pods))).collect()
+}
+
+/// Accepted and ResolvedRefs as translation says them.
+fn stated(kind: &'static str, verdict: &Verdict) -> Condition {
+    let state = if verdict.is_true { State::True } else { State::False };
+    Condition::new(kind, state, verdict.reason, verdict.message.clone())
+}
+
+/// Secrets and ConfigMaps that the object names and the operator may not read: said with the remedy.
+fn resolved(input: Input<'_>, entry: &Entry, verdict: &Verdict) -> Condition {
+    let condition = stated("ResolvedRefs", verdict);
+    if verdict.is_true {
+        return condition;
+    }
+    let forbidden = entry.references.iter().find(|(kind, name)| {
+        input.observed.forbidden.iter().any(|scope| {
+            scope.kind == *kind && scope.namespace.as_deref().is_none_or(|namespace| namespace == name.namespace)
+        })
+    });
+    let Some((kind, name)) = forbidden else { return condition };
+    let ClusterInstall { name: install, namespace, .. } = input.install;
+    let message = format!(
+        "the operator may not read {kind} {name}: create a RoleBinding in namespace {} that binds a Role with get, list \
+         and watch on {} to ServiceAccount {install}-operator of namespace {namespace}; {}",
+        name.namespace,
+        crate::observe::kind::Watched::plural(*kind),
+        verdict.message
+    );
+    Condition::new("ResolvedRefs", State::False, "RefNotPermitted", message)
+}
+
+/// Programmed of `part` (a parent, a listener; 0 for the whole) of an object.
+fn programmed(
+    input: Input<'_>,
+    (kind, name): (Kind, &ObjectName),
+    entry: &Entry,
+    is_served: bool,
+    old: &Value,
+    resource: Option<&Key>,
+) -> Condition {
+    let condition = |state, reason: &'static str, message: String| Condition::new("Programmed", state, reason, message);
+    if !is_served {
+        let message = "nothing of it is served; Accepted and ResolvedRefs say why".to_owned();
+        return condition(State::False, "Invalid", message);
+    }
+    let id = ObjectId { kind, name: name.clone() };
+    // Changed since it was translated: the next round says more.
+    let need = input.needs.find(&id, entry);
+    if let Some(reason) = need.and_then(|need| input.fleet.rejection(need, resource?)) {
+        return condition(State::False, "Rejected", reason);
+    }
+    let was_true = conditions::is_true_for(old, "Programmed", entry.generation);
+    match input.fleet.ready() {
+        0 if was_true && input.fleet.is_absence_short() => {}
+        0 => return condition(State::False, "NoDataPlane", "no pod of the data plane is ready".to_owned()),
+        _ if was_true => {}
+        ready => {
+            let behind = need.map_or(ready, |need| input.fleet.behind(need));
+            if behind > 0 {
+                let message = format!("{behind} of {ready} pods of the data plane have yet to acknowledge it");
+                return condition(State::False, "Pending", message);
+            }
+        }
+    }
+    condition(State::True, "Programmed", String::new())
+}
+
+fn route_key(name: &ObjectName) -> Key {
+    Key::new(Resource::Route, name)
+}
