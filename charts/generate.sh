@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Writes what is made from the charts and the CRDs, so that nobody edits a copy: the CRDs in their chart, what each file of ringway/ci renders to, the
-# plain manifests of deploy/, the health checks for Argo CD. With --check nothing is written: what differs is shown, and is an error.
-# Needs helm and kubectl on PATH; no cluster.
+# plain manifests of deploy/, the health checks for Argo CD, the tables of values. With --check nothing is written: what differs is shown, and is an error.
+# Needs helm on PATH, and PyYAML; no cluster.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$root
 [ "${1:-}" != --check ] || out=$(mktemp -d)
 mkdir -p "$out"/charts/ringway-crds/files "$out"/charts/ringway/tests/golden "$out"/deploy/{argocd,kustomize/base}
 cd "$root"
-made=(charts/ringway-crds/files charts/ringway/tests/golden deploy/kustomize/base/ringway.yaml deploy/install.yaml deploy/argocd/health.yaml)
+made=(charts/ringway-crds/files charts/ringway/tests/golden deploy/kustomize/base/ringway.yaml deploy/install.yaml deploy/argocd/health.yaml
+  charts/ringway/VALUES.md charts/ringway-crds/VALUES.md)
 
 # What a chart renders to, without the tests and without what Helm alone would say of itself.
 render() {
@@ -62,6 +63,8 @@ done
     sed -e 's/^/    /' -e 's/ *$//' "$script"
   done
 } >"$out/deploy/argocd/health.yaml"
+
+for chart in ringway ringway-crds; do python3 charts/values.py "charts/$chart" >"$out/charts/$chart/VALUES.md"; done
 
 [ "$out" = "$root" ] && exit
 different=0

@@ -1,15 +1,22 @@
 //! The command line as clap reads it.
 
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::call::Call;
+use crate::config::Config;
 use crate::exit;
 use crate::output::Format;
 use crate::remote::Remote;
+use crate::status::Status;
+
+/// What kubectl runs for `kubectl ringway`.
+const PLUGIN: &str = "kubectl-ringway";
+const PLUGIN_USAGE: &str = "kubectl ringway";
 
 /// Shown under `ringway run --help`.
 const TRACES: &str = "\
@@ -58,6 +65,11 @@ pub enum Command {
     Resources(Resources),
     /// Call a tool of an MCP server, or of a route of a cluster
     Call(Call),
+    /// Check the install of a cluster: every problem with its remedy
+    Status(Status),
+    /// What the data plane of a cluster serves
+    #[command(subcommand)]
+    Config(Config),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -161,6 +173,33 @@ pub struct Completions {
     pub shell: Shell,
 }
 
+// === impl Cli ===
+
+impl Cli {
+    /// Reads the command line; ends the process on a wrong one and for `--help`.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        match Self::try_from_arguments(arguments) {
+            Ok(cli) => cli,
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// As a kubectl plugin (a program `kubectl-ringway` in the path) it calls itself what its user typed.
+    fn try_from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let command = if arguments.first().is_some_and(|name| is_plugin(name)) {
+            Self::command().bin_name(PLUGIN_USAGE)
+        } else {
+            Self::command()
+        };
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+}
+
+fn is_plugin(program: &OsStr) -> bool {
+    Path::new(program).file_stem().is_some_and(|name| name == PLUGIN)
+}
+
 fn admin_address(text: &str) -> Result<AdminAddress, String> {
     if text == "off" {
         return Ok(AdminAddress(None));
@@ -172,8 +211,6 @@ fn admin_address(text: &str) -> Result<AdminAddress, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -196,5 +233,24 @@ mod tests {
     fn a_certificate_needs_its_key() {
         assert!(Cli::try_parse_from(["ringway", "run", "-f", "d", "--tls-cert", "c"]).is_err());
         assert!(Cli::try_parse_from(["ringway", "run", "-f", "d", "--tls-cert", "c", "--tls-key", "k"]).is_ok());
+    }
+
+    #[test]
+    fn as_a_plugin_it_is_called_as_its_user_called_it() {
+        let usage = |program: &str| {
+            let arguments = [program, "status", "--help"].map(OsString::from);
+            Cli::try_from_arguments(arguments).unwrap_err().to_string()
+        };
+        for program in ["kubectl-ringway", "/usr/local/bin/kubectl-ringway", "kubectl-ringway.exe"] {
+            assert!(usage(program).contains("Usage: kubectl ringway status"), "{}", usage(program));
+        }
+        assert!(usage("/bin/ringway").contains("Usage: ringway status"));
+    }
+
+    #[test]
+    fn waiting_takes_gateway_api_durations() {
+        let waits = |text: &str| Cli::try_parse_from(["ringway", "status", "--wait", text]).is_ok();
+        assert!(waits("90s") && waits("1m30s"));
+        assert!(!waits("90") && !waits("-1s") && !waits("forever"));
     }
 }

@@ -37,7 +37,7 @@ Exit codes:
   2    wrong command line or kubeconfig
   3    call: the tool ran and reported an error
   4    the server or the API server cannot be reached, or is silent
-  5    it refused: HTTP 401, 403, 404 and other statuses
+  5    it refused: HTTP 401, 403, 404 and other statuses; status: no problem in what could be looked at
   6    the server answered with a JSON-RPC error, or broke the protocol
   130  interrupted";
 

@@ -2,18 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use ringway_cli::args::{Cli, Command, Lists};
 use ringway_cli::client::List;
+use ringway_cli::config::Config;
 use ringway_cli::exit::{CommandError, Exit};
-use ringway_cli::{call, demo, logging, output, remote, run, tools, validate};
+use ringway_cli::{call, config, demo, logging, output, remote, run, status, tools, validate};
 
 /// Frees memory back to the system after a burst, which the C library's allocator does not.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arguments(std::env::args_os());
     match logging::start(level(&cli)).and_then(|()| execute(&cli.command)) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -47,6 +48,8 @@ fn execute(command: &Command) -> Result<Exit, CommandError> {
         Command::Resources(options) if options.templates => list(&options.lists, List::ResourceTemplates),
         Command::Resources(options) => list(&options.lists, List::Resources),
         Command::Call(options) => remote::block_on(call::call(options)),
+        Command::Status(options) => remote::block_on(status::status(options)),
+        Command::Config(Config::Dump(options)) => remote::block_on(config::dump(options)),
         Command::Completions(options) => {
             clap_complete::generate(options.shell, &mut Cli::command(), "ringway", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -18,7 +18,9 @@ pub use duration::{Duration, DurationError};
 pub use group_kind::{GroupKind, Unserved};
 pub use metadata::ObjectMeta;
 pub use quantity::{Quantity, QuantityError};
-pub use reference::{ConfigMapKeyRef, LabelSelector, LocalRef, ObjectRef, SecretKeyRef, SecretRef};
+pub use reference::{
+    ConfigMapKeyRef, LabelOperator, LabelRequirement, LabelSelector, LocalRef, ObjectRef, SecretKeyRef, SecretRef,
+};
 pub use route::MCPRouteSpec;
 
 /// The API group of Gateway, GatewayClass and ReferenceGrant.

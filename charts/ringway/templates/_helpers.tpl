@@ -171,6 +171,12 @@ httpGet: { path: {{ index . 1 }}, port: admin }
 {{- if not (hasKey $ports (toString .Values.defaultListener.port)) }}
 {{- fail (printf "defaultListener.port %d is none of dataplane.service.ports" (int .Values.defaultListener.port)) }}
 {{- end }}
+{{- if .Values.defaultListener.tlsSecret }}
+{{- $namespaces := include "ringway.secretNamespaces" . | fromJsonArray }}
+{{- if not (or (has "*" $namespaces) (has .Release.Namespace $namespaces)) }}
+{{- fail (printf "defaultListener.tlsSecret: it is in %s, which secretNamespaces does not name" .Release.Namespace) }}
+{{- end }}
+{{- end }}
 {{- with .Values.dataplane.autoscaling }}
 {{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) }}{{ fail "dataplane.autoscaling: maxReplicas is below minReplicas" }}{{ end }}
 {{- if and .enabled (not .targetCPUUtilizationPercentage) (not .metrics) }}{{ fail "dataplane.autoscaling: nothing to scale by: set targetCPUUtilizationPercentage or metrics" }}{{ end }}
@@ -229,11 +235,11 @@ defaultListener:
   {{- end }}
 {{- end }}
 
-{{- /* What makes an object one of `helm test`. Takes the weight. */ -}}
+{{- /* What makes an object one of `helm test`. Takes the weight: 0 for pods, which stay for their logs, less for what they need, which goes. */ -}}
 {{- define "ringway.hook" -}}
 helm.sh/hook: test
 helm.sh/hook-weight: {{ . | quote }}
-helm.sh/hook-delete-policy: before-hook-creation
+helm.sh/hook-delete-policy: {{ lt . 0 | ternary "before-hook-creation,hook-succeeded" "before-hook-creation" }}
 {{- end }}
 
 {{- /* A pod that runs the command line once. Takes a list: context, name, arguments; and a ServiceAccount, when the API server is asked. */ -}}
@@ -265,7 +271,7 @@ spec:
       imagePullPolicy: {{ $.Values.cli.image.pullPolicy }}
       args:
         {{- toYaml (index . 2) | nindent 8 }}
-        {{- if $.Values.tests.caConfigMap }}
+        {{- if and $.Values.tests.caConfigMap (not $account) }}
         - --ca-cert=/etc/ringway/ca/ca.crt
         {{- end }}
       resources:
@@ -273,11 +279,11 @@ spec:
         limits: { memory: 256Mi }
       securityContext:
         {{- toYaml $.Values.operator.securityContext | nindent 8 }}
-      {{- if $.Values.tests.caConfigMap }}
+      {{- if and $.Values.tests.caConfigMap (not $account) }}
       volumeMounts:
         - { name: ca, mountPath: /etc/ringway/ca, readOnly: true }
       {{- end }}
-  {{- if $.Values.tests.caConfigMap }}
+  {{- if and $.Values.tests.caConfigMap (not $account) }}
   volumes:
     - name: ca
       configMap:

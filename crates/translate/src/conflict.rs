@@ -1,63 +1,96 @@
-//! Routes at the same host and path: the older one stays.
+//! Routes at the same listener, host and path: the older one has it.
 //!
-//! Knows no other rule of routes. Called by `translate` with the routes that are right in themselves.
+//! Knows no other rule of routes. Called by `translate` with the routes that are right in themselves; whether what
+//! they refer to is there does not matter, or a route would lose its place to another tenant's by an outage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use ringway_snapshot::{ObjectName, Route};
+use ringway_snapshot::{ListenerName, ObjectName};
 
 use crate::object::Object;
 use crate::path::FieldPath;
-use crate::problem::{Problem, Reason, Severity};
 
-/// A route with the object it came from.
-pub(crate) struct Candidate<'a> {
+/// A route and where it wants to be.
+pub(crate) struct Claimant<'a> {
     pub(crate) object: &'a Object,
-    pub(crate) route: Route,
+    pub(crate) path: &'a str,
+    pub(crate) places: Vec<Place>,
 }
 
-/// Splits off the routes that claim what an older one has.
-pub(crate) fn settle(mut candidates: Vec<Candidate<'_>>) -> (Vec<Route>, Vec<Problem>) {
-    candidates.sort_by(|a, b| age(a).cmp(&age(b)));
-    let mut claimed: BTreeMap<(String, String), ObjectName> = BTreeMap::new();
-    let mut routes = Vec::new();
-    let mut problems = Vec::new();
-    for Candidate { object, route } in candidates {
-        let claims = claims(&route);
-        let lost = claims.iter().find_map(|(field, claim)| Some((field, claim, claimed.get(claim)?)));
-        if let Some((field, (host, path), winner)) = lost {
-            let host = if host.is_empty() { "every host" } else { host };
-            let message = format!(
-                "MCPRoute {winner} has {path} on {host} already; the older route stays, without times the first by name"
-            );
-            problems.push(object.problem(field.clone(), Reason::Conflicted, Severity::Error, message));
-            continue;
+/// One listener, `None` for the only one of a process, and the hosts there; the empty host is every host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) listener: Option<ListenerName>,
+    /// Each with the field that is to blame.
+    pub(crate) hosts: Vec<(FieldPath, String)>,
+}
+
+/// Who has the place, in words, and the field that claims it, too.
+#[derive(Debug, Clone)]
+pub(crate) struct Loss {
+    pub(crate) field: FieldPath,
+    pub(crate) message: String,
+}
+
+/// For each claimant the listeners on which an older route has one of its hosts.
+pub(crate) fn settle(claimants: &[Claimant<'_>]) -> Vec<BTreeMap<Option<ListenerName>, Loss>> {
+    let mut order: Vec<usize> = (0..claimants.len()).collect();
+    order.sort_by(|a, b| claimants.get(*a).map(age).cmp(&claimants.get(*b).map(age)));
+    let mut losses = vec![BTreeMap::new(); claimants.len()];
+    let mut claimed: BTreeMap<Claim<'_>, &ObjectName> = BTreeMap::new();
+    for index in order {
+        let (Some(claimant), Some(lost)) = (claimants.get(index), losses.get_mut(index)) else { continue };
+        for (listener, hosts) in merged(&claimant.places) {
+            let claims = hosts.iter().map(|(field, host)| (*field, (listener, *host, claimant.path)));
+            let taken = claims.clone().find_map(|(field, claim)| Some((field, claim, claimed.get(&claim)?)));
+            if let Some((field, claim, winner)) = taken {
+                lost.insert(listener.cloned(), loss(field, claim, winner));
+                continue;
+            }
+            claimed.extend(claims.map(|(_, claim)| (claim, &claimant.object.id.name)));
         }
-        claimed.extend(claims.into_iter().map(|(_, claim)| (claim, route.name.clone())));
-        routes.push(route);
     }
-    (routes, problems)
+    losses
+}
+
+/// A listener, a host and a path.
+type Claim<'a> = (Option<&'a ListenerName>, &'a str, &'a str);
+/// The hosts at one listener.
+type Merged<'a> = (Option<&'a ListenerName>, BTreeSet<(&'a FieldPath, &'a str)>);
+
+/// Several parents of a route may lead to one listener.
+fn merged(places: &[Place]) -> Vec<Merged<'_>> {
+    let mut merged: BTreeMap<Option<&ListenerName>, BTreeSet<(&FieldPath, &str)>> = BTreeMap::new();
+    for place in places {
+        let hosts = merged.entry(place.listener.as_ref()).or_default();
+        hosts.extend(place.hosts.iter().map(|(field, host)| (field, host.as_str())));
+    }
+    merged.into_iter().collect()
+}
+
+fn loss(field: &FieldPath, (listener, host, path): Claim<'_>, winner: &ObjectName) -> Loss {
+    let host = if host.is_empty() { "every host" } else { host };
+    let at = listener.map(|listener| format!(" of listener {listener}")).unwrap_or_default();
+    Loss {
+        field: field.clone(),
+        message: format!(
+            "MCPRoute {winner} has {path} on {host}{at} already; the older route stays, without times the first by name"
+        ),
+    }
 }
 
 /// Those with a time of creation first, by it; then by name.
-fn age<'a>(candidate: &'a Candidate<'_>) -> (bool, Option<Timestamp>, &'a ObjectName) {
-    let created = created(candidate.object);
-    (created.is_none(), created, &candidate.route.name)
+pub(crate) fn age_of(object: &Object) -> (bool, Option<Timestamp>, &ObjectName) {
+    let created = created(object);
+    (created.is_none(), created, &object.id.name)
+}
+
+fn age<'a>(claimant: &'a Claimant<'_>) -> (bool, Option<Timestamp>, &'a ObjectName) {
+    age_of(claimant.object)
 }
 
 /// When an API server made the object; `None` also for what is no RFC 3339 time, which `translate` reports.
 pub(crate) fn created(object: &Object) -> Option<Timestamp> {
     object.meta.creation_timestamp.as_deref()?.parse().ok()
-}
-
-/// Each (host, path) with the field to blame; the empty host is every host.
-fn claims(route: &Route) -> Vec<(FieldPath, (String, String))> {
-    if route.hostnames.is_empty() {
-        return vec![(FieldPath::of("spec.path"), (String::new(), route.path.clone()))];
-    }
-    let hosts = route.hostnames.iter().enumerate();
-    hosts
-        .map(|(index, host)| (FieldPath::of("spec.hostnames").index(index), (host.clone(), route.path.clone())))
-        .collect()
 }

@@ -2,9 +2,13 @@
 //!
 //! Plain data, read by the rules. The operator reads [`ClusterInstall`] from the file that the chart writes.
 
+mod hosts;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+
+pub use hosts::AllowedHosts;
 
 /// Where objects are translated for.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +33,7 @@ pub struct ClusterInstall {
     pub secret_namespaces: Namespaces,
     /// Hosts and CIDRs that a backend's `url` may name beside the public internet.
     #[serde(default)]
-    pub allowed_hosts: Vec<String>,
+    pub allowed_hosts: AllowedHosts,
     #[serde(default = "cluster_domain")]
     pub cluster_domain: String,
     /// Ports that the data plane's Service exposes: a listener on another one is `PortUnavailable`.

@@ -5,12 +5,17 @@
 //! the order of files and documents, and one broken object never stops another. Called by the command line (later by
 //! the operator, too).
 
+mod attach;
 mod backend;
 mod conflict;
+mod gateway;
 mod guard;
 pub mod install;
+mod judge;
+mod labels;
 pub mod object;
 pub mod path;
+mod pem;
 pub mod problem;
 mod refs;
 mod route;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use ringway_crds::route::ParentRef;
 use ringway_crds::{GroupKind, MCPBackendSpec, MCPRouteSpec, ObjectMeta, kube};
 use ringway_snapshot::ObjectName;
 
@@ -43,19 +44,41 @@ pub(crate) enum Content {
     Route(Box<MCPRouteSpec>),
     ConfigMap(kube::ConfigMap),
     EndpointSlice(kube::EndpointSlice),
+    Gateway(Box<kube::Gateway>),
+    GatewayClass(kube::GatewayClass),
+    /// Only its labels count.
+    Namespace,
     ReferenceGrant(kube::ReferenceGrant),
     Secret(kube::Secret),
     Service(kube::Service),
     /// A policy that is not served: whatever it targets may not be served either.
-    UnservedPolicy(PolicyTargets),
-    /// Its name is known, and its problems are told.
-    Refused,
+    UnservedPolicy(UnservedPolicy),
+    /// Its name is known, and its problems are told. Of a route, as much of `parentRefs` as can be read: `None`
+    /// without the field.
+    Refused {
+        parents: Option<Vec<ParentRef>>,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct UnservedPolicy {
+    pub(crate) targets: PolicyTargets,
+    pub(crate) refs: Vec<TargetRef>,
+}
+
+/// One of a policy's `targetRefs`, as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TargetRef {
+    pub(crate) group: Option<String>,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) section_name: Option<String>,
 }
 
 /// What an unserved policy wants to guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PolicyTargets {
-    /// Nothing readable, or a Gateway: every route of the namespace.
+    /// Nothing readable: every route of the namespace, and every route on a Gateway there.
     Namespace,
     /// Kinds and names.
     Objects(Vec<(String, String)>),
@@ -64,6 +87,20 @@ pub(crate) enum PolicyTargets {
 // === impl Object ===
 
 impl Object {
+    /// Stands for what the install itself brings, so that it is judged as an object of that name would be.
+    pub(crate) fn of_install(kind: GroupKind, name: ObjectName) -> Self {
+        let origin = Origin { file: Arc::from("install"), root: Node::empty() };
+        let mut meta = ObjectMeta::default();
+        meta.name.clone_from(&name.name);
+        Self {
+            id: ObjectId { kind, name },
+            meta,
+            content: Content::Refused { parents: None },
+            origin,
+            problems: Vec::new(),
+        }
+    }
+
     #[must_use]
     pub fn id(&self) -> &ObjectId {
         &self.id

@@ -1,6 +1,6 @@
 //! A problem of an object: where, of what kind, and in words.
 //!
-//! Made by `source` and by the rules; shown by `ringway validate` and `ringway run`, later written as conditions.
+//! Made by `source` and by the rules; shown by `ringway validate` and `ringway run`, written as conditions in a cluster.
 
 use std::fmt;
 
@@ -53,6 +53,12 @@ pub enum Reason {
     RefNotPermitted,
     /// The reference points at an object that has an error of its own.
     RefNotAccepted,
+    /// The reference is to a kind that the field does not take.
+    InvalidKind,
+    /// What the reference points at is there, and does not hold what is needed.
+    InvalidRef,
+    /// No listener takes the route.
+    NotAttached,
     /// Two objects or entries claim the same thing.
     Conflicted,
     /// Two tools or prompts would be seen under one name.
@@ -78,6 +84,17 @@ impl fmt::Display for ObjectLabel {
 }
 
 // === impl Reason ===
+
+impl Reason {
+    /// About what a reference points at, not about the object that has it.
+    #[must_use]
+    pub fn is_reference(self) -> bool {
+        matches!(
+            self,
+            Self::RefNotFound | Self::RefNotPermitted | Self::RefNotAccepted | Self::InvalidKind | Self::InvalidRef
+        )
+    }
+}
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@
 use ringway_crds::{GroupKind, ObjectRef, SecretKeyRef};
 use ringway_snapshot::{ObjectName, Secret};
 
+use crate::install::Install;
 use crate::path::FieldPath;
 use crate::problem::Reason;
 use crate::scope::Scope;
@@ -17,6 +18,7 @@ use crate::world::{Found, World};
 #[derive(Clone, Copy)]
 pub(crate) struct Refs<'a> {
     pub(crate) world: &'a World,
+    pub(crate) install: &'a Install,
     pub(crate) secrets: &'a Secrets,
 }
 
@@ -47,8 +49,9 @@ impl<'a> Refs<'a> {
         if is_granted {
             return Some(target);
         }
+        let article = if from == GroupKind::Gateway { "a" } else { "an" };
         let message = format!(
-            "no ReferenceGrant in namespace {} lets an {from} of namespace {home} use this {kind}",
+            "no ReferenceGrant in namespace {} lets {article} {from} of namespace {home} use this {kind}",
             text::cut(&target.namespace)
         );
         scope.error(field, Reason::RefNotPermitted, message);
@@ -67,12 +70,12 @@ impl<'a> Refs<'a> {
         let Some(kind) = kind.map_or(Some(default), |kind| kinds.iter().copied().find(|k| k.kind() == kind)) else {
             let names: Vec<_> = kinds.iter().map(|kind| kind.kind()).collect();
             let message = format!("`{}` is none of {}", text::cut(kind.unwrap_or_default()), names.join(", "));
-            scope.error(&field.field("kind"), Reason::UnsupportedValue, message);
+            scope.error(&field.field("kind"), Reason::InvalidKind, message);
             return None;
         };
         if group.is_some_and(|group| group != kind.group()) {
             let message = format!("{kind} is of group \"{}\"", kind.group());
-            scope.error(&field.field("group"), Reason::UnsupportedValue, message);
+            scope.error(&field.field("group"), Reason::InvalidKind, message);
             return None;
         }
         Some(kind)
@@ -98,6 +101,7 @@ impl<'a> Refs<'a> {
         name: &ObjectName,
         key: &str,
     ) -> Option<&'a Secret> {
+        self.readable(scope, field, name)?;
         found(scope, field, GroupKind::Secret, name, self.world.find(GroupKind::Secret, name))?;
         match self.secrets.value(name, key) {
             Some(Some(value)) => return Some(value),
@@ -110,6 +114,21 @@ impl<'a> Refs<'a> {
                 scope.error(field, Reason::RefNotFound, message);
             }
         }
+        None
+    }
+
+    /// The operator reads Secrets only where it was let.
+    fn readable(self, scope: &mut Scope<'_>, field: &FieldPath, name: &ObjectName) -> Option<()> {
+        let install = self.install.cluster().filter(|install| !install.secret_namespaces.holds(&name.namespace));
+        let Some(install) = install else { return Some(()) };
+        let (namespace, release) = (text::cut(&name.namespace), &install.name);
+        let message = format!(
+            "Ringway may not read Secrets of namespace {namespace}; let it: kubectl create rolebinding \
+             {release}-secret-reader --namespace={namespace} --clusterrole={release}-secret-reader \
+             --serviceaccount={}:{release}-operator",
+            install.namespace
+        );
+        scope.error(field, Reason::RefNotPermitted, message);
         None
     }
 

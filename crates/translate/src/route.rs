@@ -8,6 +8,7 @@ mod entry;
 mod names;
 mod place;
 mod selection;
+mod selector;
 
 use std::time::Duration;
 
@@ -20,9 +21,19 @@ use crate::problem::Reason;
 use crate::scope::{Range, Scope, Span};
 
 pub(crate) use entry::Known;
+pub(crate) use selector::Labelled;
 
-/// The route without the entries that are broken; `None`: nothing of it can be served.
-pub(crate) fn route(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec) -> Option<Route> {
+/// A route as it was read.
+pub(crate) struct Draft {
+    pub(crate) hostnames: Vec<String>,
+    pub(crate) path: String,
+    /// Without an error but those of single entries: its place is its own.
+    pub(crate) is_whole: bool,
+    /// Without the entries that are broken and without listeners; `None`: nothing of it can be served.
+    pub(crate) route: Option<Route>,
+}
+
+pub(crate) fn route(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec) -> Draft {
     refuse_later_features(scope, spec);
     access::check(scope, spec);
     let hostnames = place::hostnames(scope, spec.hostnames.as_deref());
@@ -32,18 +43,14 @@ pub(crate) fn route(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec
     if let Some(instructions) = &spec.instructions {
         scope.prose(&FieldPath::of("spec.instructions"), instructions, MAX_INSTRUCTIONS);
     }
-    let list = spec.backends.as_deref();
-    entry::check_list(scope, list);
+    entry::check_list(scope, spec);
     let is_whole = scope.errors() == 0;
     // From here on each error is one entry's, and costs that entry alone.
-    let backends = entry::entries(scope, known, list.unwrap_or_default());
-    if !is_whole || backends.is_empty() {
-        return None;
-    }
-    Some(Route {
+    let backends = entry::entries(scope, known, spec);
+    let route = (is_whole && !backends.is_empty()).then(|| Route {
         name: scope.object.id.name.clone(),
-        hostnames,
-        path,
+        hostnames: hostnames.clone(),
+        path: path.clone(),
         listeners: Vec::new(),
         backends,
         sessions,
@@ -53,19 +60,17 @@ pub(crate) fn route(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec
             SpecFailure::Partial => OnBackendFailure::Partial,
             SpecFailure::Fail => OnBackendFailure::Fail,
         },
-    })
+    });
+    Draft { hostnames, path, is_whole, route }
 }
 
 /// As much as a model reads before its first call; more belongs into a prompt or resource.
 const MAX_INSTRUCTIONS: usize = 16_384;
 
 fn refuse_later_features(scope: &mut Scope<'_>, spec: &MCPRouteSpec) {
-    for (field, is_set) in [
-        ("parentRefs", spec.parent_refs.is_some()),
-        ("backendSelector", spec.backend_selector.is_some()),
-        ("denyAs", spec.deny_as.is_some()),
-        ("protectedResource", spec.protected_resource.is_some()),
-    ] {
+    for (field, is_set) in
+        [("denyAs", spec.deny_as.is_some()), ("protectedResource", spec.protected_resource.is_some())]
+    {
         if is_set {
             scope.unsupported(&FieldPath::of("spec").field(field));
         }

@@ -4,6 +4,7 @@
 
 mod json;
 mod node;
+mod policy;
 mod read;
 mod split;
 mod typed;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use ringway_crds::{GroupKind, ObjectMeta, Unserved};
 use ringway_snapshot::ObjectName;
 
-use crate::object::{Content, Object, ObjectId, Origin, PolicyTargets};
+use crate::object::{Content, Object, ObjectId, Origin};
 use crate::path::FieldPath;
 use crate::problem::{ObjectLabel, Problem, Reason, Severity};
 use crate::text;
@@ -54,6 +55,8 @@ struct Draft<'a> {
     origin: Origin,
     label: Option<ObjectLabel>,
     problems: Vec<Problem>,
+    /// From an API server: Gateways, their classes and Namespaces count.
+    is_cluster: bool,
 }
 
 // === impl FileReader ===
@@ -110,7 +113,7 @@ impl<'a> Draft<'a> {
             namespace: text::cut(named("namespace").unwrap_or("default")),
             name: text::cut(named("name").unwrap_or("?")),
         });
-        Self { root, origin, label, problems: Vec::new() }
+        Self { root, origin, label, problems: Vec::new(), is_cluster: false }
     }
 
     fn error(&mut self, field: FieldPath, reason: Reason, message: impl Into<String>) {
@@ -146,14 +149,18 @@ impl<'a> Draft<'a> {
     fn object(&mut self) -> Option<Object> {
         let kind = self.kind()?;
         let meta = self.meta()?;
-        let namespace = meta.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let namespace = match &meta.namespace {
+            _ if kind.is_cluster_scoped() => String::new(),
+            Some(namespace) => namespace.clone(),
+            None => "default".to_owned(),
+        };
         let id = ObjectId { kind, name: ObjectName::new(namespace, meta.name.clone()) };
         let content = self.content(kind);
         let content = match content {
             Some(content) if self.problems.iter().all(|problem| !problem.is_error()) => content,
             // Even a misspelt policy may have meant to guard something.
             Some(content @ Content::UnservedPolicy(_)) => content,
-            _ => Content::Refused,
+            _ => Content::Refused { parents: policy::parents(self.root) },
         };
         Some(Object { id, meta, content, origin: self.origin.clone(), problems: self.problems.clone() })
     }
@@ -174,11 +181,12 @@ impl<'a> Draft<'a> {
         let [api_version, kind] = words.as_slice() else { return None };
         match GroupKind::of(api_version, kind) {
             Ok(kind) if !kind.is_served() => {
-                let message = format!("kind {kind} is not served by this version");
+                let closed = if kind == GroupKind::ToolPolicy { "; what it targets is left out" } else { "" };
+                let message = format!("kind {kind} is not served by this version{closed}");
                 self.error(FieldPath::of("kind"), Reason::UnsupportedValue, message);
                 Some(kind)
             }
-            Ok(kind @ (GroupKind::Gateway | GroupKind::GatewayClass | GroupKind::Namespace)) => {
+            Ok(kind @ (GroupKind::Gateway | GroupKind::GatewayClass | GroupKind::Namespace)) if !self.is_cluster => {
                 let message = format!("{kind} of {api_version} is not read here and has no effect");
                 self.push(FieldPath::of("kind"), Reason::Ignored, Severity::Warning, message);
                 None
@@ -232,8 +240,11 @@ impl<'a> Draft<'a> {
                 let spec = self.spec()?;
                 self.read(spec, &FieldPath::of("spec")).map(|spec| Content::Route(Box::new(spec)))
             }
-            GroupKind::ToolPolicy => Some(Content::UnservedPolicy(policy_targets(root))),
-            GroupKind::RESTBridge | GroupKind::Gateway | GroupKind::GatewayClass | GroupKind::Namespace => None,
+            GroupKind::ToolPolicy => Some(Content::UnservedPolicy(policy::read(root))),
+            GroupKind::RESTBridge => None,
+            GroupKind::Gateway => self.read(root, &whole).map(|gateway| Content::Gateway(Box::new(gateway))),
+            GroupKind::GatewayClass => self.read(root, &whole).map(Content::GatewayClass),
+            GroupKind::Namespace => Some(Content::Namespace),
             GroupKind::ConfigMap => self.read(root, &whole).map(Content::ConfigMap),
             GroupKind::EndpointSlice => self.read(root, &whole).map(Content::EndpointSlice),
             GroupKind::ReferenceGrant => self.read(root, &whole).map(Content::ReferenceGrant),
@@ -308,23 +319,6 @@ impl<'a> Draft<'a> {
 
 /// Enough for a reader to mend in one go.
 const MAX_MISFITS: usize = 32;
-
-/// What a policy wants to guard, read as leniently as can be: too much is safe, too little is not.
-fn policy_targets(root: &Node) -> PolicyTargets {
-    let Some(Node { value: Value::List(targets), .. }) = root.child("spec").and_then(|spec| spec.child("targetRefs"))
-    else {
-        return PolicyTargets::Namespace;
-    };
-    let read: Option<Vec<_>> = targets
-        .iter()
-        .map(|target| {
-            let kind = target.child("kind").and_then(Node::text)?;
-            let name = target.child("name").and_then(Node::text)?;
-            ["MCPRoute", "MCPBackend"].contains(&kind).then(|| (kind.to_owned(), name.to_owned()))
-        })
-        .collect();
-    read.filter(|targets| !targets.is_empty()).map_or(PolicyTargets::Namespace, PolicyTargets::Objects)
-}
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ pub struct Verdicts {
     pub policies: BTreeMap<ObjectName, PolicyVerdict>,
     /// Only those of our class.
     pub gateways: BTreeMap<ObjectName, GatewayVerdict>,
+    /// The install's own, which no object stands for.
+    pub default_listener: Option<ListenerVerdict>,
     /// GatewayClasses that name our controller: accepted or not.
     pub classes: BTreeMap<String, Condition>,
 }
@@ -56,9 +58,11 @@ pub struct ParentVerdict {
     pub listeners: Vec<ListenerName>,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PolicyVerdict {
-    /// In the order of `targetRefs`, at most 16.
+    /// Of the policy, whatever it targets.
+    pub accepted: Condition,
+    /// In the order of `targetRefs`, at most 16; fewer when some cannot be read.
     pub ancestors: Vec<AncestorVerdict>,
 }
 
@@ -84,7 +88,7 @@ pub struct ListenerVerdict {
     pub resolved_refs: Condition,
     /// True is trouble, as Gateway API has it.
     pub conflicted: Condition,
-    /// Empty when no kind that the listener names is supported.
+    /// False when no kind that the listener names is supported: `supportedKinds` is empty then.
     pub supports_routes: bool,
     pub attached_routes: usize,
     /// In the snapshot.

@@ -111,7 +111,7 @@ impl World {
     pub(crate) fn find(&self, kind: GroupKind, name: &ObjectName) -> Found<&Object> {
         match self.objects.get(&ObjectId { kind, name: name.clone() }).map(Vec::as_slice) {
             None | Some([]) => Found::Missing,
-            Some([one]) if !matches!(one.content, Content::Refused) => Found::One(one),
+            Some([one]) if !matches!(one.content, Content::Refused { .. }) => Found::One(one),
             Some(_) => Found::Broken,
         }
     }
@@ -128,6 +128,14 @@ impl World {
             Content::ConfigMap(map) => Some(map),
             _ => None,
         })
+    }
+
+    /// The labels of a namespace.
+    pub(crate) fn namespace_labels(&self, namespace: &str) -> Option<&BTreeMap<String, String>> {
+        match self.find(GroupKind::Namespace, &ObjectName::new("", namespace)) {
+            Found::One(object) => Some(&object.meta.labels),
+            _ => None,
+        }
     }
 
     /// The EndpointSlices of a Service.

@@ -25,7 +25,7 @@ pub(super) fn credentials(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &Spec) ->
             let is_token = !token.expose().is_empty() && token.expose().iter().all(u8::is_ascii_graphic);
             if !is_token {
                 let message = "the token is empty or holds spaces, line breaks or other characters no token has";
-                scope.error(&field, Reason::InvalidValue, message);
+                scope.error(&field, Reason::InvalidRef, message);
             }
             Some(Credentials::Bearer(token.clone()))
         }
@@ -40,7 +40,7 @@ pub(super) fn credentials(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &Spec) ->
             if !is_header_value(value) {
                 let message =
                     "the value is empty, begins or ends with a space or line break, or cannot stand in a header";
-                scope.error(&field, Reason::InvalidValue, message);
+                scope.error(&field, Reason::InvalidRef, message);
             }
             Some(Credentials::Header { name: name?, value: value.clone() })
         }

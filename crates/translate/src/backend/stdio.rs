@@ -23,6 +23,11 @@ pub(super) fn target(
     stdio: &Spec,
 ) -> Option<StdioTarget> {
     let field = FieldPath::of("spec.stdio");
+    if refs.install.cluster().is_some() {
+        let message =
+            "a stdio server runs beside `ringway run` only; in a cluster run it as a Deployment with a Service";
+        scope.error(&field, Reason::UnsupportedValue, message);
+    }
     refuse_http_fields(scope, spec);
     if stdio.command.is_empty() || !is_argument(&stdio.command) {
         let message = "must be a command of at most 32 KiB without NUL";

@@ -1,14 +1,13 @@
-//! TLS towards a backend: certificates by reference, checked to be PEM here so that the data plane need not doubt.
+//! TLS towards a backend: its authorities, the gateway's certificate, the name.
 
 use ringway_crds::backend::Tls;
 use ringway_crds::{GroupKind, ObjectRef};
 use ringway_snapshot::{BackendTls, Secret};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::path::FieldPath;
+use crate::pem;
 use crate::problem::Reason;
-use crate::refs::{Refs, found};
+use crate::refs::Refs;
 use crate::scope::Scope;
 use crate::text;
 
@@ -50,28 +49,10 @@ fn authorities(scope: &mut Scope<'_>, refs: Refs<'_>, field: &FieldPath, list: O
     list.iter()
         .enumerate()
         .filter_map(|(index, reference)| {
-            let field = field.index(index);
-            let pem = authority(scope, refs, &field, reference)?;
-            if !is_certificates(pem.as_bytes()) {
-                scope.error(&field, Reason::InvalidValue, "ca.crt holds no PEM certificate, or a broken one");
-            }
-            Some(pem)
+            let kinds = [GroupKind::ConfigMap, GroupKind::Secret];
+            pem::authorities(scope, refs, &field.index(index), reference, &kinds)
         })
         .collect()
-}
-
-fn authority(scope: &mut Scope<'_>, refs: Refs<'_>, field: &FieldPath, reference: &ObjectRef) -> Option<String> {
-    let (kind, name) = refs.object(scope, field, reference, &[GroupKind::ConfigMap, GroupKind::Secret])?;
-    if kind == GroupKind::Secret {
-        let value = refs.secret_key(scope, field, &name, "ca.crt")?;
-        return Some(String::from_utf8_lossy(value.expose()).into_owned());
-    }
-    let map = found(scope, field, kind, &name, refs.world.config_map(&name))?;
-    let pem = map.data.get("ca.crt").cloned();
-    if pem.is_none() {
-        scope.error(field, Reason::RefNotFound, format_args!("ConfigMap {name} has no key ca.crt"));
-    }
-    pem
 }
 
 fn client_certificate(
@@ -81,25 +62,5 @@ fn client_certificate(
     reference: &ObjectRef,
 ) -> Option<(String, Secret)> {
     let (_, name) = refs.object(scope, field, reference, &[GroupKind::Secret])?;
-    let certificate = refs.secret_key(scope, field, &name, "tls.crt");
-    let key = refs.secret_key(scope, field, &name, "tls.key");
-    let (certificate, key) = (certificate?, key?);
-    if !is_certificates(certificate.expose()) {
-        scope.error(field, Reason::InvalidValue, "tls.crt holds no PEM certificate, or a broken one");
-    }
-    if PrivateKeyDer::from_pem_slice(key.expose()).is_err() {
-        scope.error(field, Reason::InvalidValue, "tls.key holds no PEM private key");
-    }
-    Some((String::from_utf8_lossy(certificate.expose()).into_owned(), key.clone()))
-}
-
-fn is_certificates(pem: &[u8]) -> bool {
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        if certificate.is_err() {
-            return false;
-        }
-        count += 1;
-    }
-    count > 0
+    pem::pair(scope, refs, field, &name)
 }

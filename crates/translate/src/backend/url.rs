@@ -9,6 +9,7 @@ use crate::path::FieldPath;
 use crate::problem::Reason;
 use crate::refs::Refs;
 use crate::scope::Scope;
+use crate::text;
 
 pub(super) fn target(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &MCPBackendSpec, text: &str) -> Option<HttpTarget> {
     let field = FieldPath::of("spec.url");
@@ -26,6 +27,7 @@ pub(super) fn target(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &MCPBackendSpe
     if scheme == Scheme::Http && spec.tls.is_some() {
         scope.error(&FieldPath::of("spec.tls"), Reason::InvalidValue, "an http url has no TLS; write https");
     }
+    let dial = dial(scope, refs, &url);
     let hostname = match url.host()? {
         Host::Domain(name) => name.to_owned(),
         Host::Ipv4(address) => address.to_string(),
@@ -42,9 +44,24 @@ pub(super) fn target(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &MCPBackendSpe
         path: url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())),
         host_header: host_header.unwrap_or(authority),
         endpoints: None,
-        dial: Dial::Any,
+        dial: dial?,
         tls: (scheme == Scheme::Https).then(|| tls.unwrap_or_default()),
     })
+}
+
+/// In a cluster a `url` is a tenant's: it must not lead to what only the gateway can reach.
+fn dial(scope: &mut Scope<'_>, refs: Refs<'_>, url: &Url) -> Option<Dial> {
+    let Some(install) = refs.install.cluster() else { return Some(Dial::Any) };
+    let dial = install.allowed_hosts.dial(&url.host()?, &install.cluster_domain);
+    if dial.is_none() {
+        let message = format!(
+            "{} is of the cluster or of a private network; only the public internet and the install's allowedHosts \
+             may be named, for a Service of the cluster there is `service`",
+            text::cut(url.host_str().unwrap_or_default())
+        );
+        scope.error(&FieldPath::of("spec.url"), Reason::InvalidValue, message);
+    }
+    dial
 }
 
 fn checked(text: &str) -> Result<Url, &'static str> {

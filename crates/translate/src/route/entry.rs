@@ -5,11 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringway_crds::GroupKind;
+use ringway_crds::MCPRouteSpec;
 use ringway_crds::route::BackendEntry;
 use ringway_snapshot::{Backend, ObjectName, RouteBackend, uri_prefix};
 
 use super::names::Visible;
 use super::selection::{self, Shown};
+use super::selector::{self, Labelled};
+use crate::labels;
 use crate::path::FieldPath;
 use crate::problem::Reason;
 use crate::refs::{Refs, found};
@@ -18,9 +21,9 @@ use crate::text;
 use crate::world::Found;
 
 /// One route stays readable, and a merged list of so many servers is beyond any model.
-const MAX_BACKENDS: usize = 128;
+pub(super) const MAX_BACKENDS: usize = 128;
 /// Leaves half of the 128 characters of a visible name to the server.
-const MAX_PREFIX: usize = 63;
+pub(super) const MAX_PREFIX: usize = 63;
 
 /// What entries are resolved in.
 #[derive(Clone, Copy)]
@@ -28,11 +31,12 @@ pub(crate) struct Known<'a> {
     pub(crate) refs: Refs<'a>,
     /// Backends without an error.
     pub(crate) backends: &'a BTreeMap<ObjectName, Backend>,
+    pub(crate) labelled: &'a Labelled<'a>,
 }
 
 /// What the entries so far have taken.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     sections: BTreeSet<String>,
     prefixes: BTreeSet<String>,
     uri_prefixes: BTreeMap<String, String>,
@@ -41,19 +45,25 @@ struct Taken {
 }
 
 /// What is wrong with the list as a whole.
-pub(super) fn check_list(scope: &mut Scope<'_>, list: Option<&[BackendEntry]>) {
+pub(super) fn check_list(scope: &mut Scope<'_>, spec: &MCPRouteSpec) {
     let field = FieldPath::of("spec.backends");
-    match list {
-        None => scope.error(&field, Reason::RequiredValue, "must be set"),
+    if let Some(selector) = &spec.backend_selector {
+        labels::check(scope, &FieldPath::of("spec.backendSelector"), selector);
+    }
+    match spec.backends.as_deref() {
+        None if spec.backend_selector.is_some() => {}
+        None => scope.error(&field, Reason::RequiredValue, "must be set, or backendSelector"),
         Some([]) => scope.error(&field, Reason::InvalidValue, "must not be empty"),
         Some(list) => scope.at_most(&field, list.len(), MAX_BACKENDS),
     }
 }
 
-/// The entries without an error, in the order of the route.
-pub(super) fn entries(scope: &mut Scope<'_>, known: Known<'_>, list: &[BackendEntry]) -> Vec<RouteBackend> {
+/// The entries without an error, in the order of the route, then those that its selector finds.
+pub(super) fn entries(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec) -> Vec<RouteBackend> {
     let mut taken = Taken::default();
-    list.iter()
+    let list = spec.backends.as_deref().unwrap_or_default();
+    let mut entries: Vec<_> = list
+        .iter()
         .enumerate()
         .filter_map(|(index, spec)| {
             let field = FieldPath::of("spec.backends").index(index);
@@ -66,7 +76,11 @@ pub(super) fn entries(scope: &mut Scope<'_>, known: Known<'_>, list: &[BackendEn
             taken.take(&entry);
             Some(entry)
         })
-        .collect()
+        .collect();
+    if let Some(selector) = &spec.backend_selector {
+        entries.append(&mut selector::entries(scope, known, list, selector, &mut taken));
+    }
+    entries
 }
 
 fn entry(scope: &mut Scope<'_>, known: Known<'_>, field: &FieldPath, spec: &BackendEntry) -> Option<RouteBackend> {
@@ -115,7 +129,7 @@ fn backend(scope: &mut Scope<'_>, known: Known<'_>, field: &FieldPath, spec: &Ba
     let field = field.field("ref");
     if reference.kind.as_deref() == Some("RESTBridge") {
         let message = "kind RESTBridge is not served by this version";
-        scope.error(&field.field("kind"), Reason::UnsupportedValue, message);
+        scope.error(&field.field("kind"), Reason::InvalidKind, message);
         return None;
     }
     let (kind, name) = known.refs.object(scope, &field, reference, &[GroupKind::MCPBackend])?;
@@ -129,6 +143,18 @@ fn backend(scope: &mut Scope<'_>, known: Known<'_>, field: &FieldPath, spec: &Ba
 // === impl Taken ===
 
 impl Taken {
+    /// Why an entry that nobody wrote cannot join; `None`: it can.
+    pub(super) fn refusal(&self, entry: &RouteBackend) -> Option<String> {
+        if self.sections.contains(&entry.section) {
+            return Some("another entry has its name as section name".to_owned());
+        }
+        let uri = uri_prefix(&entry.prefix).and_then(|uri| self.uri_prefixes.get(&uri));
+        if self.prefixes.contains(&entry.prefix) || uri.is_some() {
+            return Some("another entry has its name as prefix, or would have the same one before URIs".to_owned());
+        }
+        None
+    }
+
     fn check(&self, scope: &mut Scope<'_>, field: &FieldPath, spec: &BackendEntry, entry: &RouteBackend) {
         if self.sections.contains(&entry.section) {
             let at = if spec.name.is_some() { field.field("name") } else { field.field("ref") };
@@ -158,7 +184,7 @@ impl Taken {
         self.visible.check(scope, field, entry);
     }
 
-    fn take(&mut self, entry: &RouteBackend) {
+    pub(super) fn take(&mut self, entry: &RouteBackend) {
         self.sections.insert(entry.section.clone());
         self.backends.insert(entry.backend.clone());
         self.prefixes.insert(entry.prefix.clone());

@@ -28,8 +28,8 @@ impl Object {
     pub fn from_json(json: &Json) -> (Option<Self>, Vec<Problem>) {
         let mut builder = Builder { faults: Vec::new(), depth: 0 };
         let root = builder.object(json);
-        let origin = Origin { file: Arc::from(SOURCE), root: plain(Value::Null) };
-        let mut draft = Draft::new(origin, &root);
+        let origin = Origin { file: Arc::from(SOURCE), root: Node::empty() };
+        let mut draft = Draft { is_cluster: true, ..Draft::new(origin, &root) };
         for (field, message) in builder.faults {
             draft.error(field, Reason::InvalidValue, message);
         }
@@ -70,7 +70,7 @@ impl Builder {
     fn below(&mut self, json: &Json, path: &FieldPath) -> Node {
         if self.depth == MAX_DEPTH {
             self.faults.push((path.clone(), format!("is too deep: at most {MAX_DEPTH} levels")));
-            return plain(Value::Null);
+            return Node::empty();
         }
         self.depth += 1;
         let node = self.node(json, path);

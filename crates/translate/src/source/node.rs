@@ -67,6 +67,11 @@ impl Value {
 // === impl Node ===
 
 impl Node {
+    /// A null that stands nowhere.
+    pub(crate) fn empty() -> Self {
+        Self { position: Position::default(), value: Value::Null }
+    }
+
     /// Where a field stands; for one that is not there, the nearest parent.
     pub(crate) fn locate(&self, path: &FieldPath) -> Position {
         let mut node = self;

@@ -33,7 +33,7 @@ fn an_error_in_one_document_hides_none_in_the_next() {
     let shown: Vec<_> = problems.iter().map(|p| (p.line, p.reason.to_string())).collect();
     assert_eq!(shown, [(1, "InvalidSyntax".into()), (6, "InvalidValue".into()), (8, "InvalidSyntax".into())]);
     assert_eq!(objects.len(), 2);
-    assert!(matches!(objects[0].content, Content::Refused));
+    assert!(matches!(objects[0].content, Content::Refused { .. }));
     assert!(matches!(objects[1].content, Content::Backend(_)));
 }
 

@@ -1,6 +1,8 @@
 //! Whole worlds through `parse_documents` and `translate`.
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod golden;

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use ringway_snapshot::Snapshot;
 use ringway_translate::{Install, Problem, World, parse_documents, translate};
 
+use super::worlds::documents;
+
 /// A problem without its place, which moves with the documents.
 fn placeless(problem: &Problem) -> String {
     let moved = Problem { file: String::new(), line: 0, column: 0, ..problem.clone() };
@@ -28,10 +30,6 @@ fn outcome(files: &[String]) -> (Snapshot, BTreeSet<String>) {
 
 fn json(snapshot: &Snapshot) -> String {
     serde_json::to_string(snapshot).expect("plain data")
-}
-
-fn documents(text: &str) -> Vec<String> {
-    text.split("\n---\n").map(str::to_owned).collect()
 }
 
 /// A world's documents, and the same in another order and cut into files.

@@ -1,0 +1,55 @@
+//! The four CRDs: there, established, of this version.
+
+use serde_json::Value;
+
+use ringway_crds::VERSION;
+
+use super::objects::condition;
+use crate::status::facts::Facts;
+use crate::status::report::{Check, Level};
+
+/// What chart and manifests write on each CRD.
+const VERSION_LABEL: &str = "app.kubernetes.io/version";
+const INSTALL: &str = "install the CRDs of this version: helm upgrade --install ringway-crds charts/ringway-crds, or \
+                       kubectl apply --server-side -f deploy/crds.yaml";
+
+pub(super) fn checks(facts: &Facts) -> Vec<Check> {
+    let mut checks: Vec<Check> = facts
+        .definitions
+        .iter()
+        .map(|(kind, looked)| match looked {
+            Err(error) => Check::blind(&format!("the CRD of {kind}"), error),
+            Ok(None) => Check::problem(format!("the CRD of {kind} is not installed"), INSTALL),
+            Ok(Some(definition)) => judge(kind, definition, facts.version),
+        })
+        .collect();
+    if checks.iter().all(|check| check.level == Level::Ok) {
+        let kinds: Vec<&str> = facts.definitions.keys().copied().collect();
+        checks = vec![Check::ok(format!("{} are established, of version {}", kinds.join(", "), facts.version))];
+    }
+    checks
+}
+
+fn judge(kind: &str, definition: &Value, version: &str) -> Check {
+    let versions = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+    let is_served = versions.into_iter().any(|one| one["name"] == VERSION && one["served"] == true);
+    if !is_served {
+        return Check::problem(format!("the CRD of {kind} does not serve {VERSION}"), INSTALL);
+    }
+    let established = definition.pointer("/status/conditions").and_then(|all| condition(all, "Established"));
+    if !established.as_ref().is_some_and(|one| one.is_true()) {
+        let why = established.map_or_else(|| "no condition says so".to_owned(), |one| one.message);
+        return Check::problem(
+            format!("the CRD of {kind} is not established: {why}"),
+            format!("kubectl describe crd of {kind}; another CRD may claim the same names"),
+        );
+    }
+    let label = VERSION_LABEL.replace('/', "~1");
+    match definition.pointer(&format!("/metadata/labels/{label}")).and_then(Value::as_str) {
+        Some(found) if found == version => Check::ok(format!("{kind} is established, of version {version}")),
+        Some(found) => {
+            Check::warning(format!("the CRD of {kind} is of version {found}, this command of {version}"), INSTALL)
+        }
+        None => Check::warning(format!("the CRD of {kind} does not say its version ({VERSION_LABEL})"), INSTALL),
+    }
+}

@@ -1,0 +1,193 @@
+//! Whole clusters in; conditions, listeners, routes and problems out: `golden-cluster/*/{install.yaml,in.yaml,out.txt}`.
+//!
+//! `UPDATE=1 cargo test -p ringway-translate cluster` rewrites what comes out; read the difference before it is
+//! committed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+
+use ringway_snapshot::{Snapshot, Target};
+use ringway_translate::verdict::{Condition, ListenerVerdict, Verdict, Verdicts};
+use ringway_translate::{Translation, World, translate};
+
+use super::worlds::{cluster_cases, documents, env, object};
+
+#[test]
+fn clusters_translate_as_written() {
+    let mut differing = Vec::new();
+    let cases = cluster_cases();
+    assert!(cases.len() >= 6, "the golden clusters are gone");
+    for (case, install) in cases {
+        let (objects, problems): (Vec<_>, Vec<_>) = documents(&case.text).iter().map(|text| object(text)).unzip();
+        let Translation { snapshot, problems: found, verdicts } =
+            translate(&World::from_objects(objects.into_iter().flatten()), &install, &env);
+        let mut out = conditions(&verdicts);
+        out.push_str("---\n");
+        out.push_str(&served(&snapshot));
+        out.push_str("---\n");
+        let all: BTreeSet<String> = problems.iter().flatten().chain(&found).map(ToString::to_string).collect();
+        for problem in all {
+            writeln!(out, "{problem}").expect("a String takes all");
+        }
+        assert!(!out.contains(super::worlds::SECRET), "{}: a secret value is shown", case.name);
+        let expected = case.directory.join("out.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&expected, &out).expect("out.txt can be written");
+        } else if fs::read_to_string(&expected).unwrap_or_default() != out {
+            differing.push(format!("{}: now\n{out}", case.name));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n\n"));
+}
+
+/// Each reason that a condition can have stands in some golden cluster.
+#[test]
+fn every_reason_is_shown_once() {
+    let shown: String = cluster_cases()
+        .iter()
+        .map(|(case, _)| fs::read_to_string(case.directory.join("out.txt")).unwrap_or_default())
+        .collect();
+    for reason in [
+        "Accepted=True Accepted",
+        "Accepted=False Conflicted",
+        "Accepted=False HostnameConflict",
+        "Accepted=False Invalid",
+        "Accepted=False ListenersNotValid",
+        "Accepted=False NoMatchingListenerHostname",
+        "Accepted=False NoMatchingParent",
+        "Accepted=False NotAllowedByListeners",
+        "Accepted=False PortUnavailable",
+        "Accepted=False ProtocolConflict",
+        "Accepted=False UnsupportedAddress",
+        "Accepted=False UnsupportedProtocol",
+        "Accepted=False UnsupportedValue",
+        "Accepted=True ListenersNotValid",
+        "Conflicted=True HostnameConflict",
+        "Conflicted=True NameConflict",
+        "Conflicted=True ProtocolConflict",
+        "Conflicted=True RouteConflict",
+        "ResolvedRefs=False BackendNotFound",
+        "ResolvedRefs=False InvalidCACertificateKind",
+        "ResolvedRefs=False InvalidCACertificateRef",
+        "ResolvedRefs=False InvalidCertificateRef",
+        "ResolvedRefs=False InvalidKind",
+        "ResolvedRefs=False InvalidRef",
+        "ResolvedRefs=False InvalidRouteKinds",
+        "ResolvedRefs=False Pending",
+        "ResolvedRefs=False RefNotAccepted",
+        "ResolvedRefs=False RefNotFound",
+        "ResolvedRefs=False RefNotPermitted",
+        "ResolvedRefs=True ResolvedRefs",
+    ] {
+        assert!(shown.contains(reason), "no golden cluster shows {reason}");
+    }
+}
+
+pub(crate) fn conditions(verdicts: &Verdicts) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("a String takes all");
+    for (name, class) in &verdicts.classes {
+        line(format!("GatewayClass {name}"));
+        line(condition("Accepted", class));
+    }
+    if let Some(listener) = &verdicts.default_listener {
+        line("default listener".to_owned());
+        line(of_listener(listener));
+    }
+    for (name, gateway) in &verdicts.gateways {
+        line(format!("Gateway {name}"));
+        line(condition("Accepted", &gateway.accepted));
+        line(condition("ResolvedRefs", &gateway.resolved_refs));
+        for listener in &gateway.listeners {
+            line(format!("  listener {}", listener.name));
+            line(of_listener(listener));
+        }
+    }
+    for (name, backend) in &verdicts.backends {
+        line(format!("MCPBackend {name}"));
+        line(of_verdict(backend));
+    }
+    for (name, bridge) in &verdicts.bridges {
+        line(format!("RESTBridge {name}"));
+        line(of_verdict(bridge));
+    }
+    for (name, route) in &verdicts.routes {
+        line(format!("MCPRoute {name} {}", route.url.as_deref().unwrap_or("without url")));
+        for parent in &route.parents {
+            line(format!("  parent {}", parent.parent_ref));
+            line(of_verdict(&parent.verdict));
+            let listeners: Vec<_> = parent.listeners.iter().map(ToString::to_string).collect();
+            line(format!("    on [{}]", listeners.join(", ")));
+        }
+    }
+    for (name, policy) in &verdicts.policies {
+        line(format!("ToolPolicy {name}"));
+        line(condition("Accepted", &policy.accepted));
+        for ancestor in &policy.ancestors {
+            line(format!("  ancestor {}", ancestor.ancestor_ref));
+            line(of_verdict(&ancestor.verdict));
+        }
+    }
+    out
+}
+
+fn condition(kind: &str, condition: &Condition) -> String {
+    let Condition { is_true, reason, message } = condition;
+    let status = if *is_true { "True" } else { "False" };
+    let colon = if message.is_empty() { "" } else { ": " };
+    format!("    {kind}={status} {reason}{colon}{message}")
+}
+
+fn of_verdict(verdict: &Verdict) -> String {
+    let mut lines = vec![condition("Accepted", &verdict.accepted), condition("ResolvedRefs", &verdict.resolved_refs)];
+    lines.extend(verdict.conflicted.as_ref().map(|conflicted| condition("Conflicted", conflicted)));
+    lines.push(format!("    {}", if verdict.is_served { "served" } else { "not served" }));
+    lines.join("\n")
+}
+
+fn of_listener(listener: &ListenerVerdict) -> String {
+    let lines = [
+        condition("Accepted", &listener.accepted),
+        condition("ResolvedRefs", &listener.resolved_refs),
+        condition("Conflicted", &listener.conflicted),
+        format!(
+            "    {}, {}, attached: {}",
+            if listener.is_served { "served" } else { "not served" },
+            if listener.supports_routes { "MCPRoutes may attach" } else { "no kind may attach" },
+            listener.attached_routes,
+        ),
+    ];
+    lines.join("\n")
+}
+
+fn served(snapshot: &Snapshot) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("a String takes all");
+    for (name, listener) in &snapshot.listeners {
+        let tls = serde_json::to_string(&listener.tls).expect("plain data");
+        line(format!("listener {name} port {} host {:?} tls {tls}", listener.port, listener.hostname));
+    }
+    for (name, backend) in &snapshot.backends {
+        match &backend.target {
+            Target::Http(target) => line(format!("backend {name} {} {:?}", target.hostname, target.dial)),
+            Target::Stdio(target) => line(format!("backend {name} {}", target.command)),
+        }
+    }
+    for (name, route) in &snapshot.routes {
+        let listeners: Vec<_> = route.listeners.iter().map(ToString::to_string).collect();
+        let sections: Vec<_> = route
+            .backends
+            .iter()
+            .map(|entry| format!("{}={} as `{}`", entry.section, entry.backend, entry.prefix))
+            .collect();
+        line(format!(
+            "route {name} {:?} {} on [{}]: {}",
+            route.hostnames,
+            route.path,
+            listeners.join(", "),
+            sections.join(", ")
+        ));
+    }
+    out
+}
