@@ -35,6 +35,7 @@ done
 
 {
   echo "# Rendered from charts/ringway by charts/generate.sh."
+  render ringway-crds charts/ringway-crds -n ringway-system --show-only templates/roles.yaml
   render ringway charts/ringway -n ringway-system --set gatewayClass.create=Never
 } >"$out/deploy/kustomize/base/ringway.yaml"
 
