@@ -155,7 +155,7 @@ impl ClusterError {
 }
 
 /// An error with its causes, none said twice.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -33,7 +33,8 @@ fn level(cli: &Cli) -> &str {
         Command::Run(_) => "info",
         // Each era misses the other's server there, which the gateway rightly warns of.
         Command::Demo(_) => "error",
-        _ => "warn",
+        // The verifier logs what the command's own error says.
+        _ => "warn,rustls_platform_verifier=off",
     };
     cli.log_level.as_deref().unwrap_or(quiet)
 }

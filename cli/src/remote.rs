@@ -64,12 +64,24 @@ impl Remote {
             tunnel: None,
         };
         let Some(route) = RouteName::parse(&self.server, self.namespace.as_deref()) else {
-            return Ok(Client::connect(Endpoint::parse(&self.server)?, options).await?);
+            return Ok(Client::connect(self.endpoint()?, options).await?);
         };
         let cluster = self.access.cluster().await?;
         let way = route::way(cluster, &route, self.install_namespace.as_deref()).await?;
         options.tunnel = Some(way.tunnel);
         Ok(Client::connect(Endpoint::parse(&way.url)?, options).await?)
+    }
+
+    /// Whoever wrote no scheme may have meant a route.
+    fn endpoint(&self) -> Result<Endpoint, CommandError> {
+        let parsed = Endpoint::parse(&self.server);
+        if parsed.is_ok() || self.server.contains("://") {
+            return Ok(parsed?);
+        }
+        let reason = parsed.err().map(|error| error.to_string()).unwrap_or_default();
+        Err(CommandError::Usage(format!(
+            "{reason}; a route of a cluster is NAMESPACE/ROUTE, or its name and --namespace"
+        )))
     }
 
     fn trust(&self) -> Result<Trust, CommandError> {

@@ -30,7 +30,7 @@ pub enum ClientError {
     #[error("TLS cannot be set up: {0}")]
     TlsSetup(String),
     /// The TLS handshake failed.
-    #[error("TLS with {address} failed: {source}")]
+    #[error("TLS with {address} failed: {source} (--ca-cert FILE trusts another authority, --insecure anyone)")]
     Tls {
         /// Host and port.
         address: String,
@@ -46,7 +46,7 @@ pub enum ClientError {
         after: Duration,
     },
     /// The connection broke, or what came was no HTTP.
-    #[error("the connection to {address} broke: {source}")]
+    #[error("the connection to {address} broke: {}", crate::cluster::chain(.source))]
     Broken {
         /// Host and port.
         address: String,

@@ -76,7 +76,7 @@ impl Check {
         let remedy = if error.is_forbidden() {
             "not checked: it takes a role that may do this"
         } else {
-            "not checked: try again, and look at the API server"
+            "not checked: try again; if it stays so, look at what did not answer"
         };
         let check = Self::warning(format!("cannot look at {what}: {error}"), remedy);
         Self { level: Level::Unchecked, ..check }
@@ -87,7 +87,8 @@ impl Check {
 
 impl Report {
     #[must_use]
-    pub fn new(sections: Vec<Section>) -> Self {
+    pub fn new(mut sections: Vec<Section>) -> Self {
+        sections.retain(|section| !section.checks.is_empty());
         let count = |level| sections.iter().flat_map(|one| &one.checks).filter(|check| check.level == level).count();
         let (problems, warnings, unchecked) = (count(Level::Problem), count(Level::Warning), count(Level::Unchecked));
         let worst = sections.iter().flat_map(|one| &one.checks).map(|check| check.level).max();

@@ -121,15 +121,18 @@ fn what_cannot_be_read_is_one_line() {
 fn help_documents_commands_and_exit_codes() {
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
-    for word in ["run", "demo", "validate", "tools", "call", "completions", "Exit codes:", "  130  "] {
+    let commands =
+        ["run", "demo", "validate", "tools", "prompts", "resources", "call", "status", "config dump", "completions"];
+    for word in commands.iter().map(|command| command.split(' ').next().unwrap()).chain(["Exit codes:", "  130  "]) {
         assert!(out.contains(word), "{word}: {out}");
     }
-    for command in ["run", "demo", "validate", "tools", "call", "completions"] {
-        let (code, out, _) = run(&[command, "--help"]);
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let (code, out, _) = run(&words);
         assert!(code == 0 && out.contains(&format!("Usage: ringway {command}")), "{out}");
     }
     let (code, out, _) = run(&["completions", "bash"]);
-    assert!(code == 0 && out.contains("_ringway()"));
+    assert!(code == 0 && out.contains("_ringway()") && out.contains("ringway__subcmd__status"), "{out}");
     assert_eq!(run(&["nonsense"]).0, 2);
     assert_eq!(run(&["validate"]).0, 2);
     assert_eq!(run(&["--log-level", "ringway=nonsense", "validate", "-f", "/"]).0, 2);
@@ -200,6 +203,38 @@ async fn failures_have_codes() {
         let (code, out, err) = against(&arguments).await;
         assert_eq!(code, expected, "{arguments:?}: {out}{err}");
         assert!(format!("{out}{err}").contains(says), "{arguments:?}: {out}{err}");
+    }
+}
+
+/// A kubeconfig of a cluster that nobody serves, or another answer of whoever is at `server`.
+fn kubeconfig(server: &str) -> tempfile::TempDir {
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{ name: c, cluster: {{ server: '{server}' }} }}]\n\
+         contexts: [{{ name: c, context: {{ cluster: c, user: u }} }}]\nusers: [{{ name: u, user: {{}} }}]\n"
+    );
+    directory(&[("config", &text)])
+}
+
+#[test]
+fn a_cluster_that_cannot_be_reached_is_told_from_a_wrong_command_line() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = kubeconfig(&format!("http://{gone}"));
+    let file = config.path().join("config");
+    let file = text_of(&file);
+    let (code, out, err) = run(&["status", "--kubeconfig", file, "-o", "json"]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["result"], &report["problems"]), (4, &"problem".into(), &1.into()), "{err}");
+    for (arguments, expected, says) in [
+        (vec!["tools", "tools/route", "--kubeconfig", file], 4, gone.to_string()),
+        (vec!["config", "dump", "--kubeconfig", file], 4, gone.to_string()),
+        (vec!["status", "--kubeconfig", file, "--context", "other"], 2, "other".to_owned()),
+        (vec!["status", "--kubeconfig", "/nonexistent/config"], 2, "/nonexistent/config".to_owned()),
+        (vec!["tools", "route", "--kubeconfig", file], 2, "NAMESPACE/ROUTE".to_owned()),
+        (vec!["status", "--wait", "soon"], 2, "duration".to_owned()),
+    ] {
+        let (code, out, err) = run(&arguments);
+        assert_eq!(code, expected, "{arguments:?}: {out}{err}");
+        assert!(err.contains(&says), "{arguments:?}: {err}");
     }
 }
 
