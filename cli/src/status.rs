@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::cluster::{Access, ClusterError};
 use crate::exit::{CommandError, Exit};
 use crate::output::{self, Format};
-use facts::Facts;
+use facts::{Facts, Scope};
 use report::{Level, Report};
 
 /// Between two looks of `--wait`.
@@ -32,6 +32,9 @@ pub struct Status {
     /// Look again until there is no problem, for at most this long (`90s`, `5m`); warnings are not waited for
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
+    /// Look at definitions, operator and data plane alone: no Secrets, no one's objects, no port-forward
+    #[arg(long)]
+    install_only: bool,
     /// How to print what was found
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -47,10 +50,11 @@ fn duration(text: &str) -> Result<Duration, ringway_crds::DurationError> {
 /// When there is no kubeconfig or nothing can be printed. Problems are no error: see the exit code.
 pub async fn status(options: &Status) -> Result<Exit, CommandError> {
     let cluster = options.access.cluster().await?;
+    let scope = if options.install_only { Scope::Install } else { Scope::Whole };
     let deadline = Instant::now() + options.wait.unwrap_or_default();
     let mut said = None;
     loop {
-        let facts = Box::pin(gather::facts(&cluster, options.namespace.as_deref())).await;
+        let facts = Box::pin(gather::facts(&cluster, options.namespace.as_deref(), scope)).await;
         let report = check::report(&facts);
         if report.result != Level::Problem || Instant::now() >= deadline {
             report.print(options.output)?;

@@ -12,7 +12,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
-use super::facts::{Facts, InstallFacts};
+use super::facts::{Facts, InstallFacts, Scope};
 use super::report::{Check, Report, Section};
 use crate::cluster::install::{DEFAULT_NAMESPACE, Found};
 
@@ -26,18 +26,24 @@ pub fn report(facts: &Facts) -> Report {
         if let Some(install) = &facts.install {
             sections.extend(of_install(facts, install));
         }
-        sections.push(Section { name: "Resources", checks: objects::checks(facts) });
+        if facts.scope == Scope::Whole {
+            sections.push(Section { name: "Resources", checks: objects::checks(facts) });
+        }
     }
     Report::new(sections)
 }
 
-fn of_install(facts: &Facts, install: &InstallFacts) -> [Section; 4] {
-    [
-        Section { name: "Data plane", checks: workload::data_plane(install, facts.now) },
-        Section { name: "Certificates and keys", checks: secrets::checks(install, facts.now) },
-        Section { name: "Configuration of the pods", checks: configuration::checks(install) },
-        Section { name: "Versions", checks: versions::checks(facts.version, install) },
-    ]
+fn of_install(facts: &Facts, install: &InstallFacts) -> Vec<Section> {
+    let mut sections = vec![Section { name: "Data plane", checks: workload::data_plane(install, facts.now) }];
+    if let Some(kept) = &install.secrets {
+        let checks = secrets::checks(kept, &install.install.namespace, facts.now);
+        sections.push(Section { name: "Certificates and keys", checks });
+    }
+    if facts.scope == Scope::Whole {
+        sections.push(Section { name: "Configuration of the pods", checks: configuration::checks(install) });
+    }
+    sections.push(Section { name: "Versions", checks: versions::checks(facts.version, install) });
+    sections
 }
 
 fn operator(facts: &Facts) -> Vec<Check> {

@@ -14,9 +14,18 @@ use crate::cluster::install::{Found, Install};
 /// An answer of the API server.
 pub type Looked<T> = Result<T, ClusterError>;
 
+/// How far a look goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Whole,
+    /// What runs, not what it is used for: needs few rights, and nobody's broken object counts.
+    Install,
+}
+
 /// Everything of one look.
 #[derive(Debug)]
 pub struct Facts {
+    pub scope: Scope,
     pub now: Timestamp,
     /// Of this command.
     pub version: &'static str,
@@ -28,7 +37,7 @@ pub struct Facts {
     pub found: Looked<Found>,
     /// When one install was found.
     pub install: Option<InstallFacts>,
-    /// By kind; `None`: the kind is not installed.
+    /// By kind; `None`: the kind is not installed. Nothing without the whole scope, as with what follows.
     pub objects: BTreeMap<&'static str, Looked<Option<Objects>>>,
     pub gateways: Looked<Gateways>,
 }
@@ -51,7 +60,8 @@ pub struct InstallFacts {
     pub data_plane: Looked<Option<Deployment>>,
     pub pods: Looked<Vec<Pod>>,
     pub services: Looked<Vec<Service>>,
-    pub secrets: Secrets,
+    /// With the whole scope.
+    pub secrets: Option<Secrets>,
     /// What each ready data-plane pod serves, secrets as stars; as many pods as are compared.
     pub configs: BTreeMap<String, Looked<Value>>,
 }

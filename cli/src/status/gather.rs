@@ -14,7 +14,7 @@ use ringway_translate::install::CONTROLLER_NAME;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Looked, Named, Objects, Secrets};
+use super::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Looked, Named, Objects, Scope, Secrets};
 use crate::cluster::install::{self, Found, Install};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config;
@@ -34,14 +34,14 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 /// One look. `namespace`: where the install is, when it is told.
-pub async fn facts(cluster: &Cluster, namespace: Option<&str>) -> Facts {
+pub async fn facts(cluster: &Cluster, namespace: Option<&str>, scope: Scope) -> Facts {
     let kubernetes = version(cluster).await;
     let (found, install) = match &kubernetes {
         // Nothing else would be answered, and each question would wait.
         Err(error) => (Err(error.clone()), None),
         Ok(_) => match install::find(cluster, namespace).await {
             Ok(Found::One { install, operator }) => {
-                let facts = Box::pin(install_facts(cluster, install.clone(), (*operator).clone())).await;
+                let facts = Box::pin(install_facts(cluster, install.clone(), (*operator).clone(), scope)).await;
                 (Ok(Found::One { install, operator }), Some(facts))
             }
             other => (other, None),
@@ -52,13 +52,28 @@ pub async fn facts(cluster: &Cluster, namespace: Option<&str>) -> Facts {
     if kubernetes.is_ok() {
         for (kind, plural) in KINDS {
             definitions.insert(kind, definition(cluster, plural).await);
-            objects.insert(kind, objects_of(cluster, kind, plural).await);
+            if scope == Scope::Whole {
+                objects.insert(kind, objects_of(cluster, kind, plural).await);
+            }
         }
-        gateways = our_gateways(cluster).await;
+        if scope == Scope::Whole {
+            gateways = our_gateways(cluster).await;
+        }
     }
     let now = Timestamp::now();
     let version = env!("CARGO_PKG_VERSION");
-    Facts { now, version, server: cluster.server.clone(), kubernetes, definitions, found, install, objects, gateways }
+    Facts {
+        scope,
+        now,
+        version,
+        server: cluster.server.clone(),
+        kubernetes,
+        definitions,
+        found,
+        install,
+        objects,
+        gateways,
+    }
 }
 
 async fn version(cluster: &Cluster) -> Looked<KubernetesVersion> {
@@ -129,7 +144,7 @@ async fn our_gateways(cluster: &Cluster) -> Looked<Gateways> {
     Ok(Gateways::Ours(gateways.into_iter().filter(is_ours).collect()))
 }
 
-async fn install_facts(cluster: &Cluster, install: Install, operator: Deployment) -> InstallFacts {
+async fn install_facts(cluster: &Cluster, install: Install, operator: Deployment, scope: Scope) -> InstallFacts {
     let (namespace, name) = (install.namespace.as_str(), install.name.as_str());
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
     let leases: Api<Lease> = Api::namespaced(cluster.client.clone(), namespace);
@@ -145,8 +160,11 @@ async fn install_facts(cluster: &Cluster, install: Install, operator: Deployment
         install::data_plane_pods(cluster, &install),
         cluster.ask(services.list(&data_planes)),
     );
-    let secrets = secrets(cluster, &install, data_plane.as_ref().ok().and_then(Option::as_ref)).await;
-    let configs = settled_configs(cluster, &install, pods.as_deref().unwrap_or_default()).await;
+    let (mut secrets, mut configs) = (None, BTreeMap::new());
+    if scope == Scope::Whole {
+        secrets = Some(secrets_of(cluster, &install, data_plane.as_ref().ok().and_then(Option::as_ref)).await);
+        configs = settled_configs(cluster, &install, pods.as_deref().unwrap_or_default()).await;
+    }
     InstallFacts {
         operator_pods: operator_pods.map(|list| list.items),
         services: services.map(|list| list.items),
@@ -160,7 +178,7 @@ async fn install_facts(cluster: &Cluster, install: Install, operator: Deployment
     }
 }
 
-async fn secrets(cluster: &Cluster, install: &Install, data_plane: Option<&Deployment>) -> Secrets {
+async fn secrets_of(cluster: &Cluster, install: &Install, data_plane: Option<&Deployment>) -> Secrets {
     let api: Api<Secret> = Api::namespaced(cluster.client.clone(), &install.namespace);
     let names = [
         format!("{}-ca", install.name),

@@ -7,15 +7,13 @@ use ringway_seal::Keyring;
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::time::ASN1Time;
 
-use crate::status::facts::{InstallFacts, Named};
+use crate::status::facts::{Named, Secrets};
 use crate::status::report::Check;
 
 /// A certificate with less than this part of its life left should have been renewed: the operator does at a third.
 const LATE: i64 = 10;
 
-pub(super) fn checks(facts: &InstallFacts, now: Timestamp) -> Vec<Check> {
-    let secrets = &facts.secrets;
-    let namespace = &facts.install.namespace;
+pub(super) fn checks(secrets: &Secrets, namespace: &str, now: Timestamp) -> Vec<Check> {
     vec![
         look(&secrets.authority, namespace, |secret| certificate(secret, now)),
         look(&secrets.data_plane, namespace, |secret| certificate(secret, now)),

@@ -8,7 +8,7 @@ use serde_json::{Value, from_value, json};
 use super::report;
 use crate::cluster::ClusterError;
 use crate::cluster::install::{Found, Install, Searched};
-use crate::status::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Named, Objects, Secrets};
+use crate::status::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Named, Objects, Scope, Secrets};
 use crate::status::report::{Level, Report};
 
 const VERSION: &str = "1.2.3";
@@ -105,12 +105,12 @@ fn install() -> InstallFacts {
         data_plane: Ok(Some(read(deployment("edge-dataplane")))),
         pods: Ok(vec![read(pod("a")), read(pod("b"))]),
         services: Ok(vec![read(json!({ "metadata": { "name": "edge" }, "spec": { "ports": [{ "port": 80 }] } }))]),
-        secrets: Secrets {
+        secrets: Some(Secrets {
             authority: named("edge-ca", certificate(300)),
             data_plane: named("edge-dataplane-tls", certificate(300)),
             keys: named("edge-session-keys", secret(&[("keys", &ringway_seal::generate_file_text().unwrap())])),
             keys_key: "keys".to_owned(),
-        },
+        }),
         configs: [("a".to_owned(), Ok(config.clone())), ("b".to_owned(), Ok(config))].into(),
     }
 }
@@ -119,6 +119,7 @@ fn healthy() -> Facts {
     let kinds = ["MCPBackend", "MCPRoute", "RESTBridge", "ToolPolicy"];
     let install = install();
     Facts {
+        scope: Scope::Whole,
         now: now(),
         version: VERSION,
         server: "https://cluster".to_owned(),
@@ -172,6 +173,19 @@ fn a_whole_install_is_well() {
         ]
     );
     assert!(report.sections.iter().all(|section| !section.checks.is_empty()), "{report:#?}");
+}
+
+#[test]
+fn the_install_alone_is_judged_without_what_it_is_used_for() {
+    let mut facts = healthy();
+    facts.scope = Scope::Install;
+    let install = facts.install.as_mut().unwrap();
+    (install.secrets, install.configs) = (None, BTreeMap::new());
+    facts.objects.clear();
+    let report = report(&facts);
+    assert_eq!(report.result, Level::Ok, "{report:#?}");
+    let names: Vec<&str> = report.sections.iter().map(|section| section.name).collect();
+    assert_eq!(names, ["Kubernetes", "Resource definitions", "Operator", "Data plane", "Versions"]);
 }
 
 #[test]
@@ -338,7 +352,7 @@ fn a_pod_that_is_not_ready_says_why() {
 fn certificates_and_keys_are_looked_into() {
     let with = |secret: Value| {
         let secret = read(secret);
-        after_in_install(|install| install.secrets.data_plane.looked = Ok(Some(secret)))
+        after_in_install(|install| install.secrets.as_mut().unwrap().data_plane.looked = Ok(Some(secret)))
     };
     for (secret, expected_level, expected) in [
         (certificate(-1), Level::Problem, "expired at 2026-11-23"),
@@ -351,11 +365,11 @@ fn certificates_and_keys_are_looked_into() {
     }
     let secret_text = "not-a-key-but-s3cret";
     let broken = read(secret(&[("keys", secret_text)]));
-    let (level, text) = after_in_install(|install| install.secrets.keys.looked = Ok(Some(broken)));
+    let (level, text) = after_in_install(|install| install.secrets.as_mut().unwrap().keys.looked = Ok(Some(broken)));
     assert!(level == Level::Problem && text.contains("keys: ") && !text.contains("s3cret"), "{text}");
-    let (level, text) = after_in_install(|install| install.secrets.authority.looked = Ok(None));
+    let (level, text) = after_in_install(|install| install.secrets.as_mut().unwrap().authority.looked = Ok(None));
     assert!(level == Level::Problem && text.contains("no Secret edge-ca in gw"), "{text}");
-    let (level, text) = after_in_install(|install| install.secrets.keys.looked = Err(forbidden()));
+    let (level, text) = after_in_install(|install| install.secrets.as_mut().unwrap().keys.looked = Err(forbidden()));
     assert!(level == Level::Unchecked && text.contains("cannot look at Secret edge-session-keys"), "{text}");
 }
 
