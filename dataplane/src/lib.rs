@@ -7,6 +7,7 @@ pub mod admin;
 pub mod app;
 pub mod catalog;
 mod clock;
+pub mod config;
 pub mod drain;
 pub mod fault;
 mod limits;

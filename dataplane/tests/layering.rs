@@ -11,6 +11,7 @@ use std::{fs, io};
 const FLOORS: &[&[&str]] = &[
     &["process"],
     &["app"],
+    &["config"],
     &["listen"],
     &["pipeline"],
     &["worker"],

@@ -77,6 +77,20 @@ impl Facts {
         backends.map(|name| Key::new(Kind::Backend, name)).chain(routes.map(|name| Key::new(Kind::Route, name)))
     }
 
+    /// As it comes to the other end: every text and list cut to its bound.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let backends = self.backends.into_iter().map(|(name, facts)| (name, facts.bounded()));
+        let routes = self.routes.into_iter().map(|(name, facts)| (name, facts.bounded()));
+        Self { backends: backends.take(FACTS).collect(), routes: routes.take(FACTS).collect() }
+    }
+
+    /// Drops what is not in `known`.
+    pub fn keep_only(&mut self, known: &Self) {
+        self.backends.retain(|name, _| known.backends.contains_key(name));
+        self.routes.retain(|name, _| known.routes.contains_key(name));
+    }
+
     /// Takes in a later message of the same pod. Of backends and routes beyond [`FACTS`] nothing is kept.
     pub fn merge(&mut self, later: Self) {
         merge(&mut self.backends, later.backends);
@@ -147,39 +161,56 @@ fn cut_list(list: Vec<String>) -> Vec<String> {
 // === impl BackendFacts ===
 
 impl BackendFacts {
-    fn to_wire(&self, name: &ObjectName) -> wire::BackendFacts {
-        wire::BackendFacts {
-            name: name.to_string(),
-            reach: self.reach.to_wire(),
-            reason: cut(self.reason.clone(), TEXT_BYTES),
-            message: cut(self.message.clone(), SENTENCE_BYTES),
-            protocol_versions: cut_list(self.protocol_versions.clone()),
-            server_name: cut(self.server_name.clone(), TEXT_BYTES),
-            server_version: cut(self.server_version.clone(), TEXT_BYTES),
-            tools: self.tools,
-            prompts: self.prompts,
-            resources: self.resources,
+    fn bounded(self) -> Self {
+        Self {
+            reason: cut(self.reason, TEXT_BYTES),
+            message: cut(self.message, SENTENCE_BYTES),
+            protocol_versions: cut_list(self.protocol_versions),
+            server_name: cut(self.server_name, TEXT_BYTES),
+            server_version: cut(self.server_version, TEXT_BYTES),
+            ..self
         }
     }
 
-    fn from_wire(facts: wire::BackendFacts) -> Self {
-        Self {
-            reach: Reach::from_wire(facts.reach),
-            reason: cut(facts.reason, TEXT_BYTES),
-            message: cut(facts.message, SENTENCE_BYTES),
-            protocol_versions: cut_list(facts.protocol_versions),
-            server_name: cut(facts.server_name, TEXT_BYTES),
-            server_version: cut(facts.server_version, TEXT_BYTES),
+    fn to_wire(&self, name: &ObjectName) -> wire::BackendFacts {
+        let facts = self.clone().bounded();
+        wire::BackendFacts {
+            name: name.to_string(),
+            reach: facts.reach.to_wire(),
+            reason: facts.reason,
+            message: facts.message,
+            protocol_versions: facts.protocol_versions,
+            server_name: facts.server_name,
+            server_version: facts.server_version,
             tools: facts.tools,
             prompts: facts.prompts,
             resources: facts.resources,
         }
+    }
+
+    fn from_wire(facts: wire::BackendFacts) -> Self {
+        let read = Self {
+            reach: Reach::from_wire(facts.reach),
+            reason: facts.reason,
+            message: facts.message,
+            protocol_versions: facts.protocol_versions,
+            server_name: facts.server_name,
+            server_version: facts.server_version,
+            tools: facts.tools,
+            prompts: facts.prompts,
+            resources: facts.resources,
+        };
+        read.bounded()
     }
 }
 
 // === impl RouteFacts ===
 
 impl RouteFacts {
+    fn bounded(self) -> Self {
+        Self { clashes: cut_list(self.clashes), ..self }
+    }
+
     fn to_wire(&self, name: &ObjectName) -> wire::RouteFacts {
         wire::RouteFacts { name: name.to_string(), tools: self.tools, clashes: cut_list(self.clashes.clone()) }
     }

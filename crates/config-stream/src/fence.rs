@@ -10,8 +10,9 @@ use crate::limits::HOLD;
 use crate::position::{Comparison, Position};
 
 /// Remembers since when only older states were offered, across streams and replicas.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fence {
+    hold: Duration,
     held_since: Option<Instant>,
 }
 
@@ -33,6 +34,12 @@ pub enum Judgement {
 // === impl Fence ===
 
 impl Fence {
+    /// Takes an older state after `hold`; [`HOLD`] by default.
+    #[must_use]
+    pub fn new(hold: Duration) -> Self {
+        Self { hold, held_since: None }
+    }
+
     /// Judges what is offered to somebody who stands at `served`.
     pub fn judge(&mut self, offered: &Position, served: &Position, now: Instant) -> Judgement {
         let Comparison::Older(kinds) = offered.compared_to(served) else {
@@ -40,13 +47,19 @@ impl Fence {
             return Judgement::Take;
         };
         let since = *self.held_since.get_or_insert(now);
-        match HOLD.checked_sub(now.saturating_duration_since(since)) {
+        match self.hold.checked_sub(now.saturating_duration_since(since)) {
             Some(remaining) if !remaining.is_zero() => Judgement::Hold { kinds, remaining },
             _ => {
                 self.held_since = None;
                 Judgement::TakeOlder { kinds }
             }
         }
+    }
+}
+
+impl Default for Fence {
+    fn default() -> Self {
+        Self::new(HOLD)
     }
 }
 

@@ -39,6 +39,12 @@ impl Kind {
         }
     }
 
+    /// The kind that [`Self::as_str`] gives `text` for.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        [Self::Listener, Self::Backend, Self::Route].into_iter().find(|kind| kind.as_str() == text)
+    }
+
     #[must_use]
     pub const fn to_wire(self) -> i32 {
         match self {

@@ -31,6 +31,7 @@ pub struct KeyError;
 pub(crate) enum Purpose {
     Session,
     Cursor,
+    State,
 }
 
 /// All that is derived from one master key. The contexts are made once: their key schedule costs more than a seal.
@@ -38,6 +39,7 @@ pub(crate) struct Keys {
     id: KeyId,
     session: LessSafeKey,
     cursor: LessSafeKey,
+    state: LessSafeKey,
 }
 
 /// HKDF salt. A constant is as good as none here (RFC 5869 section 3.1) and restricted modes demand one.
@@ -131,6 +133,7 @@ impl Purpose {
         match self {
             Self::Session => "ringway/v1/session",
             Self::Cursor => "ringway/v1/cursor",
+            Self::State => "ringway/v1/state",
         }
     }
 }
@@ -144,7 +147,12 @@ impl Keys {
             let bytes: [u8; 32] = expand(&prk, purpose.label())?;
             Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &bytes)?))
         };
-        Ok(Self { id: KeyId::from_prk(&prk)?, session: subkey(Purpose::Session)?, cursor: subkey(Purpose::Cursor)? })
+        Ok(Self {
+            id: KeyId::from_prk(&prk)?,
+            session: subkey(Purpose::Session)?,
+            cursor: subkey(Purpose::Cursor)?,
+            state: subkey(Purpose::State)?,
+        })
     }
 
     pub(crate) const fn id(&self) -> KeyId {
@@ -155,6 +163,7 @@ impl Keys {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::Cursor => &self.cursor,
+            Purpose::State => &self.state,
         }
     }
 }

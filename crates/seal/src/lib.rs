@@ -1,4 +1,4 @@
-//! What Ringway hands out and takes back: session ids and list cursors.
+//! What Ringway hands out and takes back: session ids and list cursors; and what a pod seals for itself.
 //!
 //! A client keeps these strings for us and returns them to any pod, so each one is sealed: AES-256-GCM-SIV under a
 //! key that all pods share ([`Keyring`]), tied to the route and the principal it was made for ([`Bound`]).
@@ -15,6 +15,7 @@ mod envelope;
 mod key_file;
 mod keyring;
 mod session;
+mod state;
 mod wire;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use cursor::{Cursor, ListKind, MAX_CURSOR, MAX_OWN_CURSOR, MAX_UPSTREAM_CURS
 pub use key_file::{KeyFileError, generate_file_text};
 pub use keyring::{KeyError, KeyId, Keyring};
 pub use session::{Binding, CELL, Label, MAX_SESSION_ID, SessionToken};
+pub use state::MAX_STATE;
 
 /// What a sealed text is tied to, as associated data: it opens for exactly this pair and no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod cursor;
 mod key_file;
 mod keyring;
 mod session;
+mod state;
 mod wire;
 
 use std::net::{IpAddr, SocketAddr};

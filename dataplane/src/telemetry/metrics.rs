@@ -8,6 +8,7 @@
 mod operation;
 mod process;
 mod render;
+mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -20,6 +21,7 @@ use super::cells::{Counter, Gauge, Histogram, OPERATION_BOUNDS, OVERHEAD_BOUNDS}
 use super::labels::{Limit, MissReason, Outcome, SessionEvent, Signal, StreamKind, TaskName};
 use super::record::{Finished, Target};
 pub use operation::Operation;
+pub use stream::StreamMetrics;
 
 /// Route label of what reached no route.
 const NO_ROUTE: &str = "_NONE";
@@ -52,6 +54,7 @@ pub struct Metrics {
     pub inflight: Gauge,
     pub config_generation: Gauge,
     pub config_rejections: Counter,
+    pub stream: Arc<StreamMetrics>,
     /// Tombstones dropped for want of room, and what else the session owner forgets early.
     pub tombstones_dropped: Counter,
 }
@@ -120,6 +123,7 @@ impl Metrics {
             inflight: Gauge::default(),
             config_generation: Gauge::default(),
             config_rejections: Counter::default(),
+            stream: Arc::default(),
             tombstones_dropped: Counter::default(),
         })
     }

@@ -60,3 +60,17 @@ fn texts_of_a_pod_are_cut() {
     assert_eq!((backend.message.len(), backend.reach), (SENTENCE_BYTES, Reach::Unknown));
     assert_eq!((backend.protocol_versions.len(), backend.protocol_versions[0].len()), (16, 256));
 }
+
+#[test]
+fn what_was_cut_is_not_said_again() {
+    let mut long = facts(&[("a", 1)]);
+    let backend = long.backends.get_mut(&ObjectName::new("tools", "a")).expect("it is there");
+    backend.message = "x".repeat(SENTENCE_BYTES + 1);
+    let (now, mut said) = (long.bounded(), Facts::default());
+    for message in now.since(&said).to_wire() {
+        said.merge(Facts::from_wire(message));
+    }
+    assert!(now.since(&said).is_empty());
+    said.keep_only(&Facts::default());
+    assert!(said.is_empty());
+}

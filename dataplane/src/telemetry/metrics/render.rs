@@ -98,11 +98,23 @@ impl Metrics {
             ("ringway_session_count", "Session records held", self.sessions.value()),
             ("ringway_inflight", "Calls in flight", self.inflight.value()),
             ("ringway_config_generation", "Generation of the configuration served", self.config_generation.value()),
+            ("ringway_config_stream_connected", "Whether an operator is followed", self.stream.connected.value()),
+            (
+                "ringway_config_stream_updated_timestamp_seconds",
+                "When the operator's last update was taken",
+                self.stream.updated_at.value(),
+            ),
         ] {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
         }
         for (name, help, value) in [
             ("ringway_config_rejections", "Configurations refused", self.config_rejections.value()),
+            ("ringway_config_stream_updates", "Updates of the operator taken", self.stream.updates.value()),
+            (
+                "ringway_config_stream_holds",
+                "Updates of the operator held back from, as older than what is served",
+                self.stream.holds.value(),
+            ),
             ("ringway_tombstones_dropped", "Deleted sessions forgotten early", self.tombstones_dropped.value()),
             ("ringway_telemetry_overflow", "Names counted as _OTHER for want of room", self.budget.overflow.value()),
         ] {
