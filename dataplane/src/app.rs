@@ -2,6 +2,7 @@
 
 mod mail;
 mod named;
+mod obey;
 mod settings;
 mod sockets;
 mod sweep;
@@ -182,6 +183,12 @@ impl Gateway {
     #[must_use]
     pub fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// Chosen at random at the start of the process.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.shared.incarnation
     }
 
     /// Why nothing is served yet, for `/readyz`. Nothing once a configuration was applied.

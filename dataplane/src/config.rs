@@ -71,11 +71,11 @@ pub struct Follower {
     serving: Serving,
 }
 
-/// The thread that follows. Dropped, it ends.
+/// The thread that follows. Dropped, it ends in its own time.
 #[derive(Debug)]
 pub struct Following {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 // === impl FollowSettings ===
@@ -122,7 +122,7 @@ impl Follower {
             // A name that is being looked up must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Following { stop: Some(stop), thread: Some(thread) })
+        Ok(Following { stop, thread })
     }
 
     /// Follows until `stop`, then has the disk take the last copy.
@@ -190,22 +190,10 @@ impl std::fmt::Debug for Follower {
 
 impl Following {
     /// Ends the stream and waits until the disk took the last copy.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+    pub fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
             tracing::error!("the thread of the configuration ended by a panic");
         }
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringway_config_stream::Pod;
 use ringway_dataplane::app::{
     Gateway, Listen, LogTarget, SettingError, Settings, StartError, TraceSettings, limit_setting,
 };
+use ringway_dataplane::config::{FollowSettings, Follower, Obey};
 use ringway_dataplane::process::files::Watched;
 use ringway_dataplane::process::signals::{Signal, Signals};
 use ringway_dataplane::process::{self, Ended};
@@ -53,6 +55,7 @@ async fn live(args: &Args) -> Result<Ended, PodError> {
     let keyring = read_keys(&mut keys)?.ok_or_else(|| PodError::Arguments("--keys: nothing was read".to_owned()))?;
     let gateway = Arc::new(Gateway::start(settings(args, keyring)?, None)?);
     gateway.config_missing(format!("nothing came from {} yet", args.operator));
+    let following = Follower::new(follow(args, &gateway), Arc::clone(&gateway) as Arc<dyn Obey>).spawn()?;
     announce(args, &gateway);
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -64,7 +67,24 @@ async fn live(args: &Args) -> Result<Ended, PodError> {
             },
         }
     }
-    Ok(process::drain(gateway, args.drain_delay, Duration::from_secs(args.grace), &mut signals).await?)
+    let ended = process::drain(gateway, args.drain_delay, Duration::from_secs(args.grace), &mut signals).await?;
+    if ended == Ended::Drained {
+        following.stop();
+    }
+    Ok(ended)
+}
+
+fn follow(args: &Args, gateway: &Gateway) -> FollowSettings {
+    let pod = Pod {
+        namespace: args.pod.pod_namespace.clone(),
+        name: args.pod.pod_name.clone(),
+        uid: args.pod.pod_uid.clone(),
+        incarnation: gateway.incarnation(),
+        node: args.pod.node_name.clone(),
+        zone: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    FollowSettings::new(&args.operator, &args.tls, Some(args.state.clone()), pod)
 }
 
 fn announce(args: &Args, gateway: &Gateway) {
