@@ -18,7 +18,7 @@ COPY . .
 ENV CARGO_TERM_COLOR=never
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=ringway-target,target=/source/target,sharing=locked \
-    cargo build --locked --release --bin ringway-operator --bin ringway-dataplane --bin ringway \
+    cargo build --locked --release -p ringway-operator -p ringway-dataplane -p ringway --bins \
     && mkdir -p /out \
     && for name in ringway-operator ringway-dataplane ringway; do strip --strip-debug -o "/out/$name" "target/release/$name"; done
 

@@ -201,6 +201,11 @@ def versions_agree():
     dockerfile = (ROOT / "Dockerfile").read_text()
     toolchain = re.search(r'channel = "(.+)"', (ROOT / "rust-toolchain.toml").read_text())[1]
     assert f"ARG VERSION={version}\n" in dockerfile and f"ARG RUST=rust:{toolchain}-alpine" in dockerfile, "Dockerfile: versions"
+    # The build sees the whole workspace, or Cargo refuses it.
+    members = re.search(r"(?s)members = \[(.+?)\]", (ROOT / "Cargo.toml").read_text())[1]
+    seen = (ROOT / ".dockerignore").read_text().split()
+    for member in re.findall(r'"(.+?)"', members):
+        assert "!" + member.split("/")[0] in seen, f".dockerignore hides {member}"
     for path in DEPLOY.rglob("*.yaml"):
         for image in re.findall(r"image: \"?(ringway/\S+?)\"?$", path.read_text(), re.M):
             same(image.split(":")[1], version, f"{path}: {image}")
