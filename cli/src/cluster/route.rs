@@ -1,7 +1,7 @@
 //! A route by its name: where it is served, and a pod that serves it.
 //!
-//! The URL is the operator's word (`status.url`), the pod any ready one of the data plane, the way in between the API
-//! server's port-forward. Called by `remote`.
+//! The URL is the operator's word (`status.url`); a route for every host has none, then the pod says where it serves it.
+//! The pod is any ready one of the data plane, the way there the API server's port-forward. Called by `remote`.
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
@@ -13,6 +13,7 @@ use url::Url;
 use super::forward::Tunnel;
 use super::install::{self, Install};
 use super::{Cluster, ClusterError};
+use crate::config;
 
 /// A route in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,28 +41,49 @@ pub async fn way(cluster: Cluster, route: &RouteName, install: Option<&str>) -> 
     let object = found.ok_or_else(|| {
         ClusterError::Unfit(format!("there is no MCPRoute {route} (a URL begins with http:// or https://)"))
     })?;
-    let url = served_url(route, &object.data)?;
     let install = install::one(&cluster, install, "--install-namespace").await?;
     let pods = install::data_plane_pods(&cluster, &install).await?;
+    let pod = ready(&install, &pods)?;
+    let url = match operators_url(route, &object.data)? {
+        Some(url) => url,
+        None => {
+            let config = config::served(&config::debug_port(&cluster, &install, pod)).await?;
+            pods_url(route, &config, &install).ok_or_else(|| {
+                ClusterError::Unfit(format!("MCPRoute {route} is not served: {}", why_not(&object.data)))
+            })?
+        }
+    };
     let services: Api<Service> = Api::namespaced(cluster.client.clone(), &install.namespace);
     let parameters = ListParams::default().labels(&install.selector("dataplane"));
     let services = cluster.ask(services.list(&parameters)).await?.items;
-    let (pod, port) = choose(&install, &pods, &services, &url)?;
+    let port = port_of(&install, pod, &services, &url)?;
     let tunnel = Tunnel::new(cluster, &install.namespace, &pod.name_any(), port);
     Ok(Way { url: url.to_string(), tunnel })
 }
 
 /// Where the operator says that the route answers.
-fn served_url(route: &RouteName, object: &Value) -> Result<Url, ClusterError> {
-    let Some(text) = object.pointer("/status/url").and_then(Value::as_str) else {
-        return Err(ClusterError::Unfit(format!("MCPRoute {route} is not served: {}", why_not(object))));
-    };
-    // Any name that the pattern covers will do.
-    let concrete = text.replacen("://*.", "://any.", 1);
-    Url::parse(&concrete)
-        .ok()
-        .filter(Url::has_host)
-        .ok_or_else(|| ClusterError::Unfit(format!("MCPRoute {route}: status.url {text:?} is no URL")))
+fn operators_url(route: &RouteName, object: &Value) -> Result<Option<Url>, ClusterError> {
+    let Some(text) = object.pointer("/status/url").and_then(Value::as_str) else { return Ok(None) };
+    let url = Url::parse(text).ok().filter(Url::has_host);
+    url.map(Some).ok_or_else(|| ClusterError::Unfit(format!("MCPRoute {route}: status.url {text:?} is no URL")))
+}
+
+/// Where a pod serves it: at a listener with TLS before one without, as `status.url` has it. For every host any name
+/// will do, and the Service's own is one that certificates may have.
+fn pods_url(route: &RouteName, config: &Value, install: &Install) -> Option<Url> {
+    let served = config["routes"].get(route.to_string())?;
+    let names = served["listeners"].as_array()?.iter().filter_map(Value::as_str);
+    let listeners = names.filter_map(|name| config["listeners"].get(name));
+    let listener = listeners.min_by_key(|listener| listener["tls"].is_null())?;
+    let of_route = served["hostnames"].as_array().and_then(|all| all.first()?.as_str());
+    let host = of_route.or_else(|| listener["hostname"].as_str()).map_or_else(
+        || format!("{}.{}.svc", install.name, install.namespace),
+        // Any name that the pattern covers.
+        |host| host.replacen("*.", "any.", 1),
+    );
+    let scheme = if listener["tls"].is_null() { "http" } else { "https" };
+    let (port, path) = (listener["port"].as_u64()?, served["path"].as_str()?);
+    Url::parse(&format!("{scheme}://{host}:{port}{path}")).ok()
 }
 
 fn why_not(object: &Value) -> String {
@@ -80,26 +102,22 @@ fn why_not(object: &Value) -> String {
     )
 }
 
-fn choose<'a>(
-    install: &Install,
-    pods: &'a [Pod],
-    services: &[Service],
-    url: &Url,
-) -> Result<(&'a Pod, u16), ClusterError> {
-    let ready = pods.iter().find(|pod| install::is_ready(pod));
-    let pod = ready.ok_or_else(|| {
+fn ready<'a>(install: &Install, pods: &'a [Pod]) -> Result<&'a Pod, ClusterError> {
+    pods.iter().find(|pod| install::is_ready(pod)).ok_or_else(|| {
+        let count = pods.len();
         ClusterError::Unfit(format!(
-            "none of {} data-plane pods of {install} is ready (`ringway status` says why)",
-            pods.len()
+            "none of {count} data-plane pods of {install} is ready (`ringway status` says why)"
         ))
-    })?;
+    })
+}
+
+fn port_of(install: &Install, pod: &Pod, services: &[Service], url: &Url) -> Result<u16, ClusterError> {
     let listener_port = url.port_or_known_default().unwrap_or_default();
-    let port = install::container_port(services, pod, listener_port).ok_or_else(|| {
+    install::container_port(services, pod, listener_port).ok_or_else(|| {
         ClusterError::Unfit(format!(
             "the data plane's Service of {install} has no port {listener_port}, where {url} is"
         ))
-    })?;
-    Ok((pod, port))
+    })
 }
 
 // === impl RouteName ===
@@ -162,21 +180,51 @@ mod tests {
         }
     }
 
+    fn edge() -> Install {
+        Install { namespace: "gw".into(), name: "edge".into(), instance: "edge".into() }
+    }
+
     #[test]
-    fn the_operator_says_where_it_is_served_or_why_not() {
-        let url = |status: Value| served_url(&name("t", "r"), &json!({ "status": status })).map(|url| url.to_string());
-        assert_eq!(url(json!({ "url": "https://a.example/mcp" })).unwrap(), "https://a.example/mcp");
-        assert_eq!(url(json!({ "url": "http://*.a.example:81/mcp" })).unwrap(), "http://any.a.example:81/mcp");
-        assert!(url(json!({ "url": "mailto:a" })).unwrap_err().to_string().contains("is no URL"));
-        let refused = json!({ "parents": [{ "conditions": [
+    fn the_operator_says_where_it_is_served() {
+        let url = |status: Value| {
+            let url = operators_url(&name("t", "r"), &json!({ "status": status }));
+            url.map(|url| url.map(|url| url.to_string())).map_err(|error| error.to_string())
+        };
+        assert_eq!(url(json!({ "url": "https://a.example/mcp" })), Ok(Some("https://a.example/mcp".to_owned())));
+        assert_eq!(url(json!({})), Ok(None));
+        assert!(url(json!({ "url": "mailto:a" })).unwrap_err().contains("is no URL"));
+    }
+
+    #[test]
+    fn a_pod_says_where_it_serves_a_route_for_every_host() {
+        let config = |listener: Value, hostnames: Value| {
+            json!({
+                "listeners": {
+                    "gw/default/default": { "port": 80, "hostname": null, "tls": null },
+                    "t/agents/a": listener,
+                },
+                "routes": { "t/r": {
+                    "hostnames": hostnames, "path": "/mcp", "listeners": ["gw/default/default", "t/agents/a"],
+                } },
+            })
+        };
+        let plain = json!({ "port": 8080, "hostname": "*.example.com", "tls": null });
+        let secure = json!({ "port": 443, "hostname": "*.example.com", "tls": { "certificates": [] } });
+        let url = |config: &Value| pods_url(&name("t", "r"), config, &edge()).map(|url| url.to_string());
+        assert_eq!(url(&config(plain.clone(), json!([]))).as_deref(), Some("http://edge.gw.svc/mcp"));
+        assert_eq!(url(&config(secure, json!([]))).as_deref(), Some("https://any.example.com/mcp"));
+        assert_eq!(url(&config(plain, json!(["*.a.example"]))).as_deref(), Some("http://any.a.example/mcp"));
+        assert_eq!(url(&json!({ "routes": {}, "listeners": {} })), None);
+    }
+
+    #[test]
+    fn what_keeps_a_route_from_being_served_is_said() {
+        let status = json!({ "status": { "parents": [{ "conditions": [
             { "type": "Conflicted", "status": "False", "reason": "X", "message": "x" },
             { "type": "Accepted", "status": "False", "reason": "NoMatchingParent", "message": "spec.parentRefs[0]: gone" },
-        ] }] });
-        assert_eq!(
-            url(refused).unwrap_err().to_string(),
-            "MCPRoute t/r is not served: NoMatchingParent: spec.parentRefs[0]: gone"
-        );
-        assert!(url(json!({})).unwrap_err().to_string().contains("not looked at it yet"));
+        ] }] } });
+        assert_eq!(why_not(&status), "NoMatchingParent: spec.parentRefs[0]: gone");
+        assert!(why_not(&json!({})).contains("not looked at it yet"));
     }
 
     #[test]
@@ -189,15 +237,14 @@ mod tests {
         };
         let service: Service =
             from_value(json!({ "spec": { "ports": [{ "port": 443, "targetPort": 8443 }] } })).unwrap();
-        let install = Install { namespace: "gw".into(), name: "edge".into(), instance: "edge".into() };
-        let way = |pods: &[Pod], url: &str| {
-            choose(&install, pods, std::slice::from_ref(&service), &Url::parse(url).unwrap())
-                .map(|(pod, port)| (pod.name_any(), port))
-                .map_err(|error| error.to_string())
-        };
         let pods = [pod("a", "False"), pod("b", "True")];
-        assert_eq!(way(&pods, "https://h/mcp"), Ok(("b".to_owned(), 8443)));
-        assert!(way(&pods, "http://h/mcp").unwrap_err().contains("no port 80"));
-        assert!(way(&pods[..1], "https://h/").unwrap_err().contains("none of 1"));
+        assert_eq!(ready(&edge(), &pods).unwrap().name_any(), "b");
+        assert!(ready(&edge(), &pods[..1]).unwrap_err().to_string().contains("none of 1"));
+        let port = |url: &str| {
+            let services = std::slice::from_ref(&service);
+            port_of(&edge(), &pods[1], services, &Url::parse(url).unwrap()).map_err(|error| error.to_string())
+        };
+        assert_eq!(port("https://h/mcp"), Ok(8443));
+        assert!(port("http://h/mcp").unwrap_err().contains("no port 80"));
     }
 }
