@@ -138,6 +138,10 @@ pub struct Validate {
     /// A directory with *.yaml and *.yml files, one file, or `-` for standard input
     #[arg(short, long, value_name = "PATH")]
     pub file: PathBuf,
+    /// Check as the operator of a cluster would: the file of its settings (`operator.yaml` in the ConfigMap
+    /// RELEASE-operator). Everything that is referred to must be in the configuration
+    #[arg(long, value_name = "FILE")]
+    pub cluster_rules: Option<PathBuf>,
     /// How to print the problems
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,

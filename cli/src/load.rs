@@ -14,9 +14,15 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
-/// Reads and translates; `${NAME}` in Secrets is the environment's.
+/// Reads and translates for this process; `${NAME}` in Secrets is the environment's.
 #[must_use]
 pub fn load(files: &[TextFile]) -> Loaded {
+    load_for(files, &Install::Standalone)
+}
+
+/// Reads and translates for an install.
+#[must_use]
+pub fn load_for(files: &[TextFile], install: &Install) -> Loaded {
     let mut objects = Vec::new();
     let mut problems = Vec::new();
     for file in files {
@@ -24,8 +30,7 @@ pub fn load(files: &[TextFile]) -> Loaded {
         objects.append(&mut found);
         problems.append(&mut wrong);
     }
-    let mut translation =
-        translate(&World::from_objects(objects), &Install::Standalone, &|name| std::env::var(name).ok());
+    let mut translation = translate(&World::from_objects(objects), install, &|name| std::env::var(name).ok());
     problems.append(&mut translation.problems);
     problems.sort();
     problems.dedup();

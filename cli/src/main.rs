@@ -43,7 +43,7 @@ fn execute(command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Run(options) => run::run(options),
         Command::Demo(options) => demo::command::demo(options),
-        Command::Validate(options) => validate::validate(&options.file, options.output),
+        Command::Validate(options) => validate::validate(options),
         Command::Tools(options) => list(options, List::Tools),
         Command::Prompts(options) => list(options, List::Prompts),
         Command::Resources(options) if options.templates => list(&options.lists, List::ResourceTemplates),

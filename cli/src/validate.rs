@@ -3,12 +3,14 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use ringway_translate::Problem;
+use ringway_translate::install::ClusterInstall;
+use ringway_translate::{Install, Problem};
 use serde::Serialize;
 
+use crate::args::Validate;
 use crate::config_dir::{self, TextFile};
 use crate::exit::{CommandError, Exit};
-use crate::load::{Loaded, load};
+use crate::load::{Loaded, load_for};
 use crate::output::{self, BAD, Format, GOOD, WARN};
 
 /// A problem as programs read it.
@@ -26,19 +28,28 @@ struct Finding<'a> {
     message: &'a str,
 }
 
-/// Checks the files under `path`; `-` is standard input.
+/// Checks the files under a path; `-` is standard input.
 ///
 /// # Errors
 /// When they cannot be read or the findings not written. Findings are no error: see the exit code.
-pub fn validate(path: &Path, format: Format) -> Result<Exit, CommandError> {
+pub fn validate(options: &Validate) -> Result<Exit, CommandError> {
+    let install = options.cluster_rules.as_deref().map_or(Ok(Install::Standalone), cluster_rules)?;
+    let path = options.file.as_path();
     let files = if path == Path::new("-") { vec![standard_input()?] } else { config_dir::read(path)? };
-    let loaded = load(&files);
-    match format {
+    let loaded = load_for(&files, &install);
+    match options.output {
         Format::Table => show(&files, &loaded)?,
         Format::Json => output::line(&serde_json::to_string_pretty(&findings(&loaded)).map_err(io::Error::other)?)?,
         Format::Yaml => output::yaml(&findings(&loaded))?,
     }
     Ok(if loaded.errors() == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn cluster_rules(path: &Path) -> Result<Install, CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::Failed(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    let install: ClusterInstall = serde_yaml::from_str(&text).map_err(|error| failed(&error))?;
+    Ok(Install::Cluster(Box::new(install)))
 }
 
 fn standard_input() -> io::Result<TextFile> {

@@ -96,6 +96,22 @@ fn problems_are_data_for_programs() {
 }
 
 #[test]
+fn an_operators_rules_can_be_asked_before_applying() {
+    let rules = "namespace: ringway-system\nname: ringway\nrouteNamespaces: [tools]\nsecretNamespaces: [tools]\n\
+                 ports: [80]\ndefaultListener: { port: 80 }\n";
+    let config = directory(&[("all.yaml", GOOD)]);
+    let settings = directory(&[("operator.yaml", rules), ("typo.yaml", &rules.replace("ports", "port"))]);
+    let (operator, typo) = (settings.path().join("operator.yaml"), settings.path().join("typo.yaml"));
+    let check = |rules: &Path| run(&["validate", "-f", text_of(config.path()), "--cluster-rules", text_of(rules)]);
+    let (code, out, _) = check(&operator);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("all.yaml:4:") && out.contains("spec.url"), "a private address: {out}");
+    assert!(out.contains("MCPRoute default/all"), "a namespace that was not named: {out}");
+    let (code, _, err) = check(&typo);
+    assert!(code == 1 && err.contains("typo.yaml") && err.contains("port"), "{err}");
+}
+
+#[test]
 fn standard_input_can_be_checked() {
     let mut child = ringway(&["validate", "-f", "-"])
         .stdin(Stdio::piped())
