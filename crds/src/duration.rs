@@ -1,10 +1,12 @@
 //! Gateway API durations (GEP-2257): `30s`, `1h30m`, `500ms`.
 //!
-//! Format only; bounds are the reader's. Used by the specs of [`crate::backend`] and [`crate::route`].
+//! Format only; bounds are the reader's. Used by all specs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 /// One to four numbers of one to five digits, each with the unit `h`, `m`, `s` or `ms`.
@@ -90,6 +92,16 @@ impl<'de> Deserialize<'de> for Duration {
             }
         }
         deserializer.deserialize_any(Text)
+    }
+}
+
+impl JsonSchema for Duration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": 28, "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$" })
     }
 }
 

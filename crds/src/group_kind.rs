@@ -106,6 +106,25 @@ impl GroupKind {
         }
     }
 
+    /// As it is written in the API server's paths.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::MCPBackend => "mcpbackends",
+            Self::MCPRoute => "mcproutes",
+            Self::ToolPolicy => "toolpolicies",
+            Self::RESTBridge => "restbridges",
+            Self::ConfigMap => "configmaps",
+            Self::EndpointSlice => "endpointslices",
+            Self::Gateway => "gateways",
+            Self::GatewayClass => "gatewayclasses",
+            Self::Namespace => "namespaces",
+            Self::ReferenceGrant => "referencegrants",
+            Self::Secret => "secrets",
+            Self::Service => "services",
+        }
+    }
+
     /// Its objects stand in no namespace.
     #[must_use]
     pub fn is_cluster_scoped(self) -> bool {

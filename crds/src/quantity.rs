@@ -1,10 +1,12 @@
 //! Kubernetes quantities of bytes: `512`, `64Ki`, `1Mi`, `2G`.
 //!
-//! Whole numbers only: no field of Ringway needs a fraction of a unit. Used by the specs of [`crate::backend`].
+//! Whole numbers only: no field of Ringway needs a fraction of a unit. Used by the specs of all kinds but routes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 /// A number of bytes.
@@ -84,6 +86,21 @@ impl<'de> Deserialize<'de> for Quantity {
             }
         }
         deserializer.deserialize_any(TextOrNumber)
+    }
+}
+
+/// As Kubernetes' own quantities: a number may stand without quotes.
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "maxLength": 22,
+            "pattern": "^[0-9]{1,20}([kMGTPE]|[KMGTPE]i)?$",
+        })
     }
 }
 

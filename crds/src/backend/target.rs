@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::SecretKeyRef;
+use crate::schema::{kinds, range, text};
 
-/// A Service by port number; the pods behind it are found by EndpointSlice.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A Service by port number; the pods behind it are found by EndpointSlice. No ExternalName.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = kinds("", "Service"))]
 pub struct ServiceTarget {
     pub group: Option<String>,
-    /// `Service` when left out.
     pub kind: Option<String>,
+    #[schemars(transform = text::object_name)]
     pub name: String,
+    /// Default: the referring object's. Another one needs a ReferenceGrant there.
+    #[schemars(transform = text::label)]
     pub namespace: Option<String>,
+    #[schemars(transform = range(1, 65_535))]
     pub port: u16,
-    /// `/mcp` when left out.
+    /// Default: `/mcp` of an MCPBackend, `/` of a RESTBridge.
+    #[schemars(transform = text::request_path)]
     pub path: Option<String>,
 }
 
