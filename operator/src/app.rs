@@ -29,7 +29,7 @@ const END: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("no access to the API server: {0}")]
+    #[error("no access to the API server")]
     Config(#[source] Box<kube::config::InferConfigError>),
     #[error("no client for the API server")]
     Client(#[source] kube::Error),

@@ -55,7 +55,9 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn log(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log: {error}"))?;
+    // The library's own lines say again, at length, what the watches say once.
+    let filter = EnvFilter::try_new(format!("kube_runtime=error,kube_client=error,{}", args.log))
+        .map_err(|error| format!("--log: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match args.log_format {
         LogFormat::Text => builder.with_ansi(false).try_init(),

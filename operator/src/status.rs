@@ -32,7 +32,7 @@ use ringway_translate::verdict::{Condition as Verdict, Verdicts};
 use serde_json::{Map, Value};
 
 use crate::observe::entry::Entry;
-use crate::observe::kind::Kind;
+use crate::observe::kind::{Kind, Watched as _};
 use crate::observe::store::Observed;
 use conditions::{Condition, State};
 use facts::Gathered;
@@ -147,12 +147,15 @@ fn resolved(input: Input<'_>, entry: &Entry, verdict: &Verdict) -> Condition {
         })
     });
     let Some((kind, name)) = forbidden else { return condition };
-    let ClusterInstall { name: install, namespace, .. } = input.install;
+    let ClusterInstall { name: install, namespace: home, .. } = input.install;
+    let namespace = &name.namespace;
+    let role = match kind {
+        Kind::Secret => format!("ClusterRole {install}-secret-reader"),
+        _ => format!("a Role with get, list and watch on {}", kind.plural()),
+    };
     let message = format!(
-        "the operator may not read {kind} {name}: create a RoleBinding in namespace {} that binds a Role with get, list \
-         and watch on {} to ServiceAccount {install}-operator of namespace {namespace}; {}",
-        name.namespace,
-        crate::observe::kind::Watched::plural(*kind),
+        "{}; the operator may not read {kind}s in namespace {namespace}: create a RoleBinding there of {role} to \
+         ServiceAccount {install}-operator of namespace {home}",
         verdict.message
     );
     Condition::new("ResolvedRefs", State::False, "RefNotPermitted", message)
@@ -184,9 +187,9 @@ fn programmed(
         0 => return condition(State::False, "NoDataPlane", "no pod of the data plane is ready".to_owned()),
         _ if was_true => {}
         ready => {
-            let behind = need.map_or(ready, |need| input.fleet.behind(need));
-            if behind > 0 {
-                let message = format!("{behind} of {ready} pods of the data plane have yet to acknowledge it");
+            // Without a number: it would be written anew with each pod that acknowledges.
+            if need.map_or(ready, |need| input.fleet.behind(need)) > 0 {
+                let message = "not every ready pod of the data plane has acknowledged it yet".to_owned();
                 return condition(State::False, "Pending", message);
             }
         }
@@ -197,3 +200,6 @@ fn programmed(
 fn route_key(name: &ObjectName) -> Key {
     Key::new(Resource::Route, name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Status};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
@@ -107,26 +107,31 @@ fn typed(mut object: DynamicObject, api_version: &str, kind: Kind) -> DynamicObj
 }
 
 fn trouble(error: &watcher::Error) -> Trouble {
-    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
-    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-    | watcher::Error::WatchFailed(kube::Error::Api(status))
-    | watcher::Error::WatchError(status)) = error
-    else {
-        return Trouble::Failing;
-    };
-    match status.code {
-        403 => Trouble::Forbidden,
-        404 => Trouble::Absent,
+    match refusal(error).map(|status| status.code) {
+        Some(403) => Trouble::Forbidden,
+        Some(404) => Trouble::Absent,
         _ => Trouble::Failing,
+    }
+}
+
+/// What the API server said, if it said anything.
+fn refusal(error: &watcher::Error) -> Option<&Status> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
     }
 }
 
 /// Once as it begins; a watch that goes on failing does not fill the log.
 fn told(observer: &Observer, scope: &Scope, trouble: Trouble, error: &watcher::Error) {
     let namespace = scope.namespace.as_deref().unwrap_or("*");
+    let reason = refusal(error).map_or_else(|| error.to_string(), |status| status.message.clone());
     if observer.store().troubles().get(scope) == Some(&trouble) {
-        tracing::debug!(kind = %scope.kind, namespace, error = error as &dyn std::error::Error, "watch still fails");
+        tracing::debug!(kind = %scope.kind, namespace, reason, "watch still fails");
     } else {
-        tracing::warn!(kind = %scope.kind, namespace, ?trouble, error = error as &dyn std::error::Error, "watch fails");
+        tracing::warn!(kind = %scope.kind, namespace, ?trouble, reason, "watch fails");
     }
 }

@@ -31,6 +31,8 @@ impl Lag {
     pub(super) fn acknowledged(&mut self, pods: &[ReadyPod<'_>], current: &Position) -> Vec<Duration> {
         let mut lags = Vec::new();
         if pods.is_empty() {
+            // Nobody is late.
+            self.waiting.clear();
             return lags;
         }
         self.waiting.retain(|(since, need)| {

@@ -143,7 +143,10 @@ fn transitions(old: &Value, new: &Map<String, Value>) -> Vec<Transition> {
                 Some((was, before)) => was != state || (state == "False" && before != reason),
                 None => state == "False" || *kind == "Programmed",
             };
-            if has_turned && state != "Unknown" && reason != "Pending" {
+            // `Invalid` of Programmed only repeats what the others say.
+            let is_news =
+                state != "Unknown" && reason != "Pending" && (*kind, reason.as_str()) != ("Programmed", "Invalid");
+            if has_turned && is_news {
                 let (is_true, message) = (state == "True", text(new, "message"));
                 told.push(Transition { condition: (*kind).to_owned(), is_true, reason, message });
             }

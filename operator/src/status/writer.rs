@@ -228,3 +228,6 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
