@@ -162,18 +162,37 @@ fn metadata<'a>(object: &'a Value, key: &str) -> &'a str {
 /// What to do, where a reason alone says it; else the message and `otherwise` must.
 fn remedy(reason: &str, otherwise: &str) -> String {
     let known = match reason {
-        "UnsupportedValue" => "this version does not do that: change the field, or remove the object until it does",
+        "Invalid" => "mend the field that the message names; `ringway validate` says it before the apply",
+        "UnsupportedValue" | "UnsupportedProtocol" => {
+            "this version does not do that: change the field, or remove the object until it does"
+        }
+        "UnsupportedAddress" => "remove spec.addresses: the address is that of the install's Service",
         "RefNotPermitted" => "create the ReferenceGrant or RoleBinding that the message names",
-        "BackendNotFound" | "TargetNotFound" => "create what is named, or mend the reference",
-        "Conflicted" => "change path or hostname of one of the routes; the older one is served",
+        "RefNotFound" | "BackendNotFound" | "TargetNotFound" | "GatewayNotFound" | "InvalidRef" => {
+            "create what is named, or mend the reference"
+        }
+        "RefNotAccepted" => "mend what is named; it stands in this list, too",
+        "InvalidCertificateRef" | "InvalidCACertificateRef" | "InvalidCACertificateKind" => {
+            "mend the Secret or ConfigMap that the message names"
+        }
+        "Conflicted" | "RouteConflict" => "change path or hostname of one of the routes; the older one is served",
         "NameConflict" => "give one backend of the route a prefix, or rename the tool",
-        "NotAllowedByListeners" => "mend allowedRoutes of the listener, or the route's namespace or parentRefs",
+        "HostnameConflict" | "ProtocolConflict" => "change port, hostname or protocol of one of the listeners",
+        "InvalidRouteKinds" => "allow the kind MCPRoute of group ringway.dev in allowedRoutes, or no kinds at all",
+        "ListenersNotValid" => "mend the listeners that the message names",
+        "NotAllowedByListeners" => "mend allowedRoutes of the listener, routeNamespaces of the chart, or parentRefs",
         "NoMatchingParent" | "NoMatchingListenerHostname" => "mend parentRefs, sectionName, port or hostnames",
         "PortUnavailable" => "add the port to the chart's dataplane.service.ports, or use one that is there",
-        "Unauthorized" => "mend the backend's credentials",
-        "ConnectionRefused" | "Timeout" | "DNS" | "NoEndpoints" => {
-            "look at the server's pods, and at NetworkPolicies between"
-        }
+        "Pending" => "wait; if it stays so, the operator does not run, or pods do not hear it: see above",
+        "NoDataPlane" => "see the data plane above",
+        "Rejected" => "a pod cannot use it: mend what the message names",
+        "Unauthorized" | "Forbidden" => "mend the backend's credentials",
+        "AddressNotAllowed" => "add the host to allowedHosts of the chart, if it is meant",
+        "NotFound" | "Redirected" | "ProtocolError" => "is this the server's MCP address? Mend url, path or transport",
+        "TLS" | "UnknownIssuer" => "mend spec.tls: caCertificateRefs, hostname",
+        "ConnectionRefused" | "ConnectionFailed" | "ConnectionClosed" | "Unreachable" | "Timeout" | "DNS"
+        | "NoEndpoints" => "look at the server's pods, and at NetworkPolicies between",
+        "ServerError" | "Busy" | "TooManyRequests" | "Refused" | "ProcessFailed" => "look at the server's log",
         _ => otherwise,
     };
     known.to_owned()
