@@ -36,6 +36,7 @@ use crate::drain::Drain;
 use crate::listen;
 pub use crate::listen::{TlsError, TlsFiles};
 use crate::peer::{Mailboxes, Message};
+use crate::probe::{Plan, Probes};
 use crate::routes::RouteTable;
 use crate::session::owner::{Owner, RECORDS};
 use crate::session::tombstones::Journal;
@@ -56,6 +57,8 @@ pub struct Gateway {
     sockets: Bound,
     admin: Option<SocketAddr>,
     health: Arc<Health>,
+    /// In a cluster.
+    probes: Option<Probes>,
     /// Changes come one after the other.
     applied: Mutex<Applied>,
     /// `None` once it was shut down.
@@ -93,6 +96,8 @@ impl Gateway {
             Listen::Own { tls: Some(files), .. } => Some(listen::acceptor(files)?),
             Listen::Own { tls: None, .. } | Listen::Ports(_) => None,
         };
+        let in_cluster = matches!(settings.listen, Listen::Ports(_));
+        let (probing, lists) = (settings.limits.probes.clone(), settings.limits.lists.clone());
         let workers = settings.workers.clamp(1, 1_024);
         let admin_address = settings.admin;
         let metrics = Metrics::new();
@@ -105,6 +110,8 @@ impl Gateway {
         let telemetry = Telemetry::with_spans(metrics, log, spans);
         let (mailboxes, receivers) = Mailboxes::new(workers);
         let shared = Arc::new(shared(settings, telemetry, mailboxes, sockets.is_own_loopback())?);
+        let start_probes = || Probes::start(probing, lists, shared.telemetry.tasks.clone());
+        let probes = in_cluster.then(start_probes).transpose().map_err(StartError::Thread)?;
         let health = Health::new(shared.drain.clone());
         let admin = admin_address.map(|address| start_admin(address, &shared, &health)).transpose()?;
         let (admin, admin_handle) = admin.unzip();
@@ -120,6 +127,7 @@ impl Gateway {
             sockets,
             admin,
             health,
+            probes,
             applied: Mutex::new(applied),
             ending: Mutex::new(Some(Ending { threads, admin: admin_handle, log: writer, spans: span_writer })),
         };
@@ -159,6 +167,10 @@ impl Gateway {
         let (table, rejections) = RouteTable::new(&snapshot, &before, &self.sockets.numbers, metrics);
         let table = Arc::new(table);
         self.shared.catalog.apply(table.routes().map(|route| Arc::clone(&route.bound)).collect());
+        if let Some(probes) = &self.probes {
+            let servers = table.servers().cloned().collect();
+            probes.apply(Plan { servers, routes: table.routes().map(|route| Arc::clone(&route.bound)).collect() });
+        }
         self.shared.routes.store(table);
         self.health.config_applied();
         metrics.config_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
@@ -179,10 +191,10 @@ impl Gateway {
         rejections
     }
 
-    /// All that is known now of backends and routes.
+    /// All that is known now of backends and routes. Nothing for a gateway on its own: nobody asks there.
     #[must_use]
-    pub fn facts(&self) -> Facts {
-        Facts::default()
+    pub fn facts(&self) -> Arc<Facts> {
+        self.probes.as_ref().map(Probes::facts).unwrap_or_default()
     }
 
     /// Chosen at random at the start of the process.
@@ -229,6 +241,9 @@ impl Gateway {
             }
         }
         self.shared.catalog.stop();
+        if let Some(probes) = &self.probes {
+            probes.stop();
+        }
         drop(ending.admin);
         if let Some(spans) = ending.spans
             && !spans.shutdown(Duration::from_secs(3))

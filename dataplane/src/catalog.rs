@@ -8,7 +8,7 @@
 //! Called by the pipeline (lists, names that prefixes do not decide, the gateway's own `initialize`), and by streams
 //! ([`Changes`]).
 
-mod backoff;
+pub(crate) mod backoff;
 mod changes;
 mod entry;
 mod facts;
@@ -48,7 +48,7 @@ pub use merge::Conflict;
 pub use viewer::Viewer;
 
 use crate::fault::{Fault, Reason, Source};
-use crate::state::route::NameKind;
+use crate::state::route::{NameKind, Section};
 use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{LiveRoute, Pool, Server, UpstreamSession};
@@ -380,6 +380,18 @@ pub async fn read_list(
     let deadline = Instant::now() + limits.deadline;
     // What the answer's stream announces on the way is told on the session's stream as well.
     Box::pin(link.list(pool, kind, limits, deadline, &mut KindSet::default())).await.map(Arc::new)
+}
+
+/// The own names of the tools of a list that a route may show.
+#[must_use]
+pub fn usable_tools(list: &BackendList, limits: &Limits) -> Vec<Box<str>> {
+    item::usable_tools(list, limits)
+}
+
+/// A tool's name as clients of a section see it; `None`: they do not.
+#[must_use]
+pub fn visible_tool(section: &Section, own: &str) -> Option<String> {
+    item::visible_name(section, ListKind::Tools, own).ok().flatten()
 }
 
 // === impl Shared ===

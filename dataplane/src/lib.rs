@@ -15,6 +15,7 @@ mod listen;
 mod peer;
 mod pipeline;
 mod ports;
+pub mod probe;
 pub mod process;
 mod reply;
 mod routes;

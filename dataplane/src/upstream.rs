@@ -34,7 +34,7 @@ use ringway_mcp::Revision;
 use tokio::time::Instant;
 
 pub use era::{Era, Knowledge};
-pub use error::UpstreamError;
+pub use error::{NoConnection, UpstreamError, Why};
 pub use handshake::{
     ANSWER_TIME, Discovered, Established, Hello, START_TIME, discover, discover_within, initialize, initialize_within,
 };
@@ -146,6 +146,10 @@ impl Head {
     pub const MAX_SESSION_ID: usize = 1024;
 }
 
+fn broken(text: &str) -> UpstreamError {
+    UpstreamError::Connect(NoConnection::new(Why::Configuration, text))
+}
+
 /// Sends one message and brings the answer's beginning.
 ///
 /// The request is sent a second time only if it provably never left, or if it is idempotent and a reused connection
@@ -157,7 +161,7 @@ pub async fn send(pool: &Pool, server: &Arc<Server>, out: Outgoing<'_>) -> Resul
     match &server.live.side {
         Side::Http(side) => http::send(pool, server, side, out).await,
         Side::Stdio(side) => Box::pin(stdio::send(server, side, out)).await,
-        Side::Broken(text) => Err(UpstreamError::Connect(text.clone())),
+        Side::Broken(text) => Err(broken(text)),
     }
 }
 
@@ -169,7 +173,7 @@ pub async fn send_call(pool: &Pool, server: &Arc<Server>, out: Outgoing<'_>) -> 
     match &server.live.side {
         Side::Http(side) => http::send_call(pool, server, side, out).await,
         Side::Stdio(side) => Box::pin(stdio::send(server, side, out)).await.map(CallAnswer::Whole),
-        Side::Broken(text) => Err(UpstreamError::Connect(text.clone())),
+        Side::Broken(text) => Err(broken(text)),
     }
 }
 
@@ -186,7 +190,7 @@ pub async fn open_stream(
     match &server.live.side {
         Side::Http(side) => http::open_stream(server, side, session, last_event_id).await,
         Side::Stdio(_) => stdio::open_stream(server, session),
-        Side::Broken(text) => Err(UpstreamError::Connect(text.clone())),
+        Side::Broken(text) => Err(broken(text)),
     }
 }
 

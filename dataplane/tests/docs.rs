@@ -160,6 +160,7 @@ fn every_limit_is_told_with_its_default() -> io::Result<()> {
         ("dataplane/src/limits.rs", "Limits", "", plain as fn(&str) -> String),
         ("crates/mcp/src/scan.rs", "Limits", "message.", plain),
         ("dataplane/src/catalog/limits.rs", "Limits", "catalog.", plain),
+        ("dataplane/src/probe/limits.rs", "Limits", "probes.", plain),
         ("crates/snapshot/src/backend.rs", "BackendLimits", "limits.", camel),
         ("crates/snapshot/src/backend.rs", "Timeouts", "timeouts.", camel),
         ("crates/snapshot/src/route.rs", "Sessions", "sessions.", camel),

@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["worker"],
     &["routes"],
     &["ports"],
+    &["probe"],
     &["catalog"],
     &["session"],
     &["upstream"],

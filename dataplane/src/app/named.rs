@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::catalog;
 use crate::limits::Limits;
+use crate::probe;
 
 /// The limits of a process.
 #[derive(Debug, Clone, Default)]
 pub struct LimitSettings {
     pub process: Limits,
     pub lists: catalog::Limits,
+    pub probes: probe::Limits,
 }
 
 /// What a limit counts.
@@ -94,6 +96,10 @@ pub static NAMED: &[Named] = named! {
     "catalog.viewers" Count lists.viewers "viewers at a time";
     "tool.description" Bytes lists.description "a tool's description";
     "tool.schema" Bytes lists.schema "each schema of a tool";
+    "probe.interval" Time probes.interval "between two probes of a backend that answers";
+    "probe.lists" Time probes.lists "between two counts of what a backend has";
+    "probe.parallel" Count probes.parallel "backends probed at the same time";
+    "probe.rate" Count probes.rate "probes that begin within a second";
 };
 
 trait Number: Copy {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The waits of one series of failures.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     most: Duration,
 }
@@ -15,11 +15,11 @@ pub(super) struct Backoff {
 impl Backoff {
     /// Starts at `first`, ends at `most`.
     #[must_use]
-    pub(super) fn new((first, most): (Duration, Duration)) -> Self {
+    pub(crate) fn new((first, most): (Duration, Duration)) -> Self {
         Self { next: first, most }
     }
 
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let now = self.next.min(self.most);
         self.next = now.saturating_mul(2);
         // The standard library's hasher keys are random: enough to keep many gateways from knocking in step.

@@ -13,7 +13,7 @@ use ringway_mcp::walk;
 use ringway_snapshot::Override;
 
 use super::limits::Limits;
-use super::list::{DropReason, ListItem, ListKind};
+use super::list::{BackendList, DropReason, ListItem, ListKind};
 use crate::state::route::{NameKind, Section};
 
 /// What becomes of an item.
@@ -68,6 +68,16 @@ pub(super) fn show(section: &Section, kind: ListKind, item: &ListItem, modern: b
     }
 }
 
+/// The own names of the tools that a route may show, whatever its rules: what limits and broken definitions leave.
+#[must_use]
+pub(super) fn usable_tools(list: &BackendList, limits: &Limits) -> Vec<Box<str>> {
+    let is_usable = |item: &&ListItem| {
+        let parts = Parts::read(ListKind::Tools, &item.raw);
+        parts.is_ok_and(|parts| within_limits(&parts, None, limits).is_ok())
+    };
+    list.items.iter().filter(is_usable).map(|item| item.own.clone()).collect()
+}
+
 /// Is this a name that every client and model takes: `[A-Za-z0-9_.-]{1,128}` (SEP-986)?
 #[must_use]
 pub(super) fn is_portable(name: &str) -> bool {
@@ -75,7 +85,7 @@ pub(super) fn is_portable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-fn visible_name(section: &Section, kind: ListKind, own: &str) -> Result<Option<String>, DropReason> {
+pub(super) fn visible_name(section: &Section, kind: ListKind, own: &str) -> Result<Option<String>, DropReason> {
     let kind = match kind {
         ListKind::Tools => NameKind::Tool,
         ListKind::Prompts => NameKind::Prompt,

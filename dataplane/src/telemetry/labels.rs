@@ -154,6 +154,7 @@ closed_set! {
         UpstreamStream = "upstream_stream",
         Process = "process",
         Catalog = "catalog",
+        Probe = "probe",
         Bind = "bind",
         EndSession = "end_session",
         Mailbox = "mailbox",

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use super::pool::{Connection, Idle};
 use super::resolve::Addresses;
 use super::server::{Counted, HttpSide, Level, Live, Server};
-use super::{Pool, UpstreamError, UpstreamSession};
+use super::{NoConnection, Pool, UpstreamError, UpstreamSession, Why};
 
 /// Largest read buffer of a connection, and so of a response head.
 const READ_BUFFER: usize = 64 << 10;
@@ -75,7 +75,7 @@ pub(super) fn candidates(
         return Ok(Candidates { addresses: SmallVec::from_slice(&[bound]), ordered: true, dns: false });
     }
     if endpoints.is_empty() {
-        return Err(UpstreamError::Connect("no ready endpoint".to_owned()));
+        return Err(UpstreamError::Connect(NoConnection::new(Why::NoEndpoint, "no ready endpoint")));
     }
     let mut addresses = Addresses::from_slice(endpoints);
     let first = server.live.turn() % addresses.len();
@@ -175,9 +175,11 @@ async fn connect(
 ) -> Result<Connection, UpstreamError> {
     let opened = async {
         let resolved = if to.dns {
-            let fresh = timeout_at(until, http.resolver.fresh()).await.map_err(|_| "DNS timed out".to_owned())??;
+            let fresh = timeout_at(until, http.resolver.fresh()).await;
+            let mut fresh = fresh
+                .map_err(|_| NoConnection::new(Why::Dns, "DNS timed out"))?
+                .map_err(|text| NoConnection::new(Why::Dns, text))?;
             // A session's own address stays first.
-            let mut fresh = fresh;
             if let Some(at) = to.addresses.first().and_then(|first| fresh.iter().position(|a| a == first)) {
                 fresh.swap(0, at);
             }
@@ -194,30 +196,35 @@ async fn connect(
                 let handshake = connector.connect(tls.name.clone(), stream);
                 let stream = timeout_at(until, handshake)
                     .await
-                    .map_err(|_| format!("{address}: TLS handshake timed out"))?
-                    .map_err(|e| format!("{address}: TLS: {e}"))?;
+                    .map_err(|_| NoConnection::new(Why::Timeout, format!("{address}: TLS handshake timed out")))?
+                    .map_err(|e| NoConnection::new(Why::Tls, format!("{address}: TLS: {e}")))?;
                 drive(stream, count).await?
             }
         };
-        Ok::<_, String>(Connection::new(sender, &server.live, address, home))
+        Ok::<_, NoConnection>(Connection::new(sender, &server.live, address, home))
     };
     // On the heap: a TLS handshake is large and rare, the request's own future small and frequent.
-    Box::pin(opened).await.map_err(|text| {
+    Box::pin(opened).await.map_err(|why| {
         server.doubt();
-        UpstreamError::Connect(text)
+        UpstreamError::Connect(why)
     })
 }
 
 /// TCP to the first address that answers, those that failed lately last. Addresses that the backend may not be dialled at
 /// are left out here, right before they are connected to: whatever a name stood for a moment ago.
-async fn dial(server: &Server, addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), String> {
+async fn dial(
+    server: &Server,
+    addresses: &[SocketAddr],
+    until: Instant,
+) -> Result<(TcpStream, SocketAddr), NoConnection> {
     let live = &server.live;
-    let mut last = "no address".to_owned();
+    let mut last = NoConnection::new(Why::Dns, "no address");
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in live.healthy_first(Addresses::from_slice(addresses)) {
         if !server.may_dial(address) {
             left = left.saturating_sub(1);
-            last = format!("{address}: neither a public address nor an allowed one");
+            last =
+                NoConnection::new(Why::NotAllowed, format!("{address}: neither a public address nor an allowed one"));
             continue;
         }
         let now = Instant::now();
@@ -230,11 +237,11 @@ async fn dial(server: &Server, addresses: &[SocketAddr], until: Instant) -> Resu
                 tune(&stream);
                 return Ok((stream, address));
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "connect timed out".to_owned(),
+            Ok(Err(error)) => NoConnection::new(Why::of(&error), format!("{address}: {error}")),
+            Err(_) => NoConnection::new(Why::Timeout, format!("{address}: connect timed out")),
         };
         live.learn_address(address, false);
-        last = format!("{address}: {error}");
+        last = error;
     }
     Err(last)
 }
@@ -245,12 +252,12 @@ fn tune(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE);
 }
 
-async fn drive<I>(io: I, count: Option<Counted>) -> Result<http1::SendRequest<Full<Bytes>>, String>
+async fn drive<I>(io: I, count: Option<Counted>) -> Result<http1::SendRequest<Full<Bytes>>, NoConnection>
 where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let handshake = http1::Builder::new().max_buf_size(READ_BUFFER).writev(false).handshake(TokioIo::new(io)).await;
-    let (sender, connection) = handshake.map_err(|e| e.to_string())?;
+    let (sender, connection) = handshake.map_err(|e| NoConnection::new(Why::Other, e.to_string()))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(target: "upstream", %error, "connection ended");

@@ -12,7 +12,7 @@ use crate::fault::{Executed, Fault, Reason, Source};
 pub enum UpstreamError {
     /// No connection or no process: nothing was sent.
     #[error("cannot connect: {0}")]
-    Connect(String),
+    Connect(NoConnection),
     /// A limit of the backend is reached; holds the limit's name. Nothing was sent.
     #[error("limit {0} reached")]
     Busy(&'static str),
@@ -54,6 +54,59 @@ pub enum UpstreamError {
         /// For the log.
         cause: String,
     },
+}
+
+/// Why there is no connection, or no process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct NoConnection {
+    pub why: Why,
+    /// For the log.
+    pub text: String,
+}
+
+/// The kinds of [`NoConnection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody listens there.
+    Refused,
+    Timeout,
+    /// The name has no address.
+    Dns,
+    /// The handshake failed: a certificate is not believed, or ours is not.
+    Tls,
+    /// No way there.
+    Unreachable,
+    /// No address may be dialled.
+    NotAllowed,
+    /// A Service without a ready pod.
+    NoEndpoint,
+    /// The configuration cannot be used.
+    Configuration,
+    Process,
+    Other,
+}
+
+// === impl NoConnection ===
+
+impl NoConnection {
+    pub(super) fn new(why: Why, text: impl Into<String>) -> Self {
+        Self { why, text: text.into() }
+    }
+}
+
+// === impl Why ===
+
+impl Why {
+    pub(super) fn of(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::TimedOut => Self::Timeout,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => Self::Unreachable,
+            _ => Self::Other,
+        }
+    }
 }
 
 // === impl UpstreamError ===

@@ -100,6 +100,7 @@ async fn begin(pool: &Pool, server: &Arc<Server>, http: &HttpSide, out: &Outgoin
         let in_session = out.session.is_some_and(|s| s.id.is_some());
         return Ok(Err(read_refusal(server, reply, in_session).await));
     }
+    server.note_answer();
     Ok(Ok((reply, pace, count)))
 }
 

@@ -58,6 +58,10 @@ pub(super) struct Live {
     no_stream_until: Mutex<Option<Instant>>,
     /// The last list came as an event.
     lists_in_events: AtomicBool,
+    /// It took a message since somebody asked.
+    answered: AtomicBool,
+    /// Something failed since somebody asked.
+    doubted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -184,7 +188,37 @@ impl Server {
 
     /// Something failed as it may when another server took the place of the one we know.
     pub(super) fn doubt(&self) {
+        self.live.doubted.store(true, Ordering::Relaxed);
         lock(&self.live.era).doubt(Instant::now());
+    }
+
+    /// Did it take a message since the last time this was asked?
+    pub fn take_answered(&self) -> bool {
+        self.live.answered.swap(false, Ordering::Relaxed)
+    }
+
+    /// Did something fail, since the last time this was asked, as it may when the server is gone?
+    pub fn take_doubted(&self) -> bool {
+        self.live.doubted.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn note_answer(&self) {
+        // Looked at first: a line of the cache that all threads write would travel between them.
+        if !self.live.answered.load(Ordering::Relaxed) {
+            self.live.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The same place, spoken to in the same way: what was learned of the one holds for the other.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.live, &other.live) && self.pinned == other.pinned
+    }
+
+    /// The configured revision.
+    #[must_use]
+    pub fn pinned(&self) -> Option<Revision> {
+        self.pinned
     }
 
     /// May a connection be opened to this address?
@@ -254,6 +288,8 @@ impl Live {
             era: Mutex::new(EraMemory::default()),
             no_stream_until: Mutex::new(None),
             lists_in_events: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
         }
     }
 

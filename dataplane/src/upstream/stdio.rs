@@ -18,7 +18,7 @@ use self::table::{Closed, Delivery, Inbox, Outbound};
 use super::handshake::WIDE;
 use super::server::{Counted, Level, lock};
 use super::stream::{Incoming, Pace};
-use super::{Answer, Head, MessageStream, Outgoing, Server, UpstreamError, UpstreamSession};
+use super::{Answer, Head, MessageStream, NoConnection, Outgoing, Server, UpstreamError, UpstreamSession, Why};
 use crate::fault::Executed;
 
 pub use self::process::Process;
@@ -66,7 +66,8 @@ impl StdioSide {
         let place =
             Place::take(&self.processes, self.target.max_processes).ok_or(UpstreamError::Busy("maxProcesses"))?;
         let limit = server.backend.limits.max_response_bytes;
-        Process::start(&self.target, &server.backend.name.to_string(), limit, place).map_err(UpstreamError::Connect)
+        Process::start(&self.target, &server.backend.name.to_string(), limit, place)
+            .map_err(|text| UpstreamError::Connect(NoConnection::new(Why::Process, text)))
     }
 
     fn spare_or_new(&self, server: &Server) -> Result<Process, UpstreamError> {
