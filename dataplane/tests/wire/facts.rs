@@ -14,7 +14,7 @@ use ringway_testkit::friendly::{Legacy, Modern};
 use ringway_testkit::objects;
 use ringway_testkit::upstream::Upstream;
 
-use crate::pod::{Pod, backend, plain_listener, route, snapshot};
+use crate::pod::{Authority, Pod, backend, plain_listener, route, secure_listener, snapshot};
 use crate::refusals::explained;
 use crate::stage::{modern, modern_call, until};
 
@@ -107,6 +107,8 @@ fn what_is_wrong_with_a_server_is_told_by_its_reason() {
     });
     let cut = Upstream::start(|_, reply| reply.hang_up());
     let plain = Modern::new(&[]).start(|_, _| false);
+    let of_nobody = secure_listener("self", None, &[&Authority::new().issue(&["localhost"])]);
+    let secure = Pod::start(snapshot(vec![of_nobody], vec![], vec![]));
     let secret = Credentials::Bearer(Secret::new("hunter2"));
     let mut quick_connect = backend("silent", &silent);
     quick_connect.timeouts.connect = Duration::from_millis(200);
@@ -120,7 +122,7 @@ fn what_is_wrong_with_a_server_is_told_by_its_reason() {
                 quick_connect,
                 backend("cut", &cut),
                 with_target(&plain, "tls", |target| {
-                    target.scheme = Scheme::Https;
+                    (target.scheme, target.port) = (Scheme::Https, secure.secure().port());
                     target.tls = Some(BackendTls::default());
                 }),
                 with_target(&plain, "dns", |target| target.hostname = "no-such-host.invalid".to_owned()),
