@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use ringway_crds::GroupKind;
 use serde_json::Value;
 
 use crate::cluster::ClusterError;
@@ -13,6 +14,10 @@ use crate::cluster::install::{Found, Install};
 
 /// An answer of the API server.
 pub type Looked<T> = Result<T, ClusterError>;
+
+/// The kinds of Ringway's own.
+pub const OURS: [GroupKind; 4] =
+    [GroupKind::MCPBackend, GroupKind::MCPRoute, GroupKind::ToolPolicy, GroupKind::RESTBridge];
 
 /// How far a look goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use ringway_translate::install::CONTROLLER_NAME;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Looked, Named, Objects, Scope, Secrets};
+use super::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Looked, Named, OURS, Objects, Scope, Secrets};
 use crate::cluster::install::{self, Found, Install};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config;
@@ -26,12 +26,6 @@ const PAGE: u32 = 500;
 const COMPARED: usize = 16;
 /// A change reaches all pods within a second; one that is under way is no difference.
 const SETTLE: Duration = Duration::from_secs(2);
-const KINDS: [(&str, &str); 4] = [
-    ("MCPBackend", "mcpbackends"),
-    ("MCPRoute", "mcproutes"),
-    ("ToolPolicy", "toolpolicies"),
-    ("RESTBridge", "restbridges"),
-];
 
 /// One look. `namespace`: where the install is, when it is told.
 pub async fn facts(cluster: &Cluster, namespace: Option<&str>, scope: Scope) -> Facts {
@@ -50,7 +44,7 @@ pub async fn facts(cluster: &Cluster, namespace: Option<&str>, scope: Scope) -> 
     let (mut definitions, mut objects) = (BTreeMap::new(), BTreeMap::new());
     let mut gateways = Ok(Gateways::NoApi);
     if kubernetes.is_ok() {
-        for (kind, plural) in KINDS {
+        for (kind, plural) in OURS.map(|kind| (kind.kind(), kind.plural())) {
             definitions.insert(kind, definition(cluster, plural).await);
             if scope == Scope::Whole {
                 objects.insert(kind, objects_of(cluster, kind, plural).await);

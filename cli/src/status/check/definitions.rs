@@ -1,17 +1,17 @@
-//! The four CRDs: there, established, of this version.
+//! The four CRDs: there, established, with the schemas of this version.
 
+use ringway_crds::{VERSION, manifest};
 use serde_json::Value;
-
-use ringway_crds::VERSION;
 
 use super::objects::condition;
 use crate::status::facts::Facts;
+use crate::status::facts::OURS;
 use crate::status::report::{Check, Level};
 
 /// What chart and manifests write on each CRD.
 const VERSION_LABEL: &str = "app.kubernetes.io/version";
-const INSTALL: &str = "install the CRDs of this version: helm upgrade --install ringway-crds charts/ringway-crds, or \
-                       kubectl apply --server-side -f deploy/crds.yaml";
+const INSTALL: &str = "install the CRDs of this version: helm upgrade --install ringway-crds charts/ringway-crds \
+                       -n ringway-system, or kubectl apply --server-side -f crds/manifests";
 
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     let mut checks: Vec<Check> = facts
@@ -25,7 +25,8 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
         .collect();
     if checks.iter().all(|check| check.level == Level::Ok) {
         let kinds: Vec<&str> = facts.definitions.keys().copied().collect();
-        checks = vec![Check::ok(format!("{} are established, of version {}", kinds.join(", "), facts.version))];
+        checks =
+            vec![Check::ok(format!("{} are established, as version {} has them", kinds.join(", "), facts.version))];
     }
     checks
 }
@@ -45,11 +46,20 @@ fn judge(kind: &str, definition: &Value, version: &str) -> Check {
         );
     }
     let label = VERSION_LABEL.replace('/', "~1");
-    match definition.pointer(&format!("/metadata/labels/{label}")).and_then(Value::as_str) {
-        Some(found) if found == version => Check::ok(format!("{kind} is established, of version {version}")),
-        Some(found) => {
-            Check::warning(format!("the CRD of {kind} is of version {found}, this command of {version}"), INSTALL)
-        }
-        None => Check::warning(format!("the CRD of {kind} does not say its version ({VERSION_LABEL})"), INSTALL),
+    let label = definition.pointer(&format!("/metadata/labels/{label}")).and_then(Value::as_str);
+    if is_ours(kind, definition) {
+        return Check::ok(format!("{kind} is established, as this version has it"));
     }
+    let found = label.map_or_else(|| "of another version".to_owned(), |label| format!("of version {label}"));
+    Check::warning(format!("the CRD of {kind} is {found}, this command of {version}: their schemas differ"), INSTALL)
+}
+
+/// Does it say of the objects what this version says? Other parts may be the packager's.
+fn is_ours(kind: &str, definition: &Value) -> bool {
+    let ours = OURS.into_iter().find(|one| one.kind() == kind).and_then(manifest::of);
+    let schema = |definition: &Value| {
+        let versions = definition.pointer("/spec/versions").and_then(Value::as_array)?;
+        versions.iter().find(|one| one["name"] == VERSION).map(|one| one["schema"].clone())
+    };
+    ours.is_some_and(|ours| schema(&ours) == schema(definition))
 }

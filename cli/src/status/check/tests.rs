@@ -10,7 +10,7 @@ use serde_json::{Value, from_value, json};
 use super::report;
 use crate::cluster::ClusterError;
 use crate::cluster::install::{Found, Install, Searched};
-use crate::status::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Named, Objects, Scope, Secrets};
+use crate::status::facts::{Facts, Gateways, InstallFacts, KubernetesVersion, Named, OURS, Objects, Scope, Secrets};
 use crate::status::report::{Level, Report};
 
 const VERSION: &str = "1.2.3";
@@ -28,11 +28,10 @@ fn ago(seconds: i64) -> String {
 }
 
 fn definition(kind: &str) -> Value {
-    json!({
-        "metadata": { "name": kind, "labels": { "app.kubernetes.io/version": VERSION } },
-        "spec": { "versions": [{ "name": "v1alpha1", "served": true }] },
-        "status": { "conditions": [{ "type": "Established", "status": "True" }] },
-    })
+    let kind = OURS.into_iter().find(|one| one.kind() == kind).unwrap();
+    let mut definition = ringway_crds::manifest::of(kind).unwrap();
+    definition["status"] = json!({ "conditions": [{ "type": "Established", "status": "True" }] });
+    definition
 }
 
 fn deployment(name: &str) -> Value {
@@ -202,10 +201,19 @@ fn definitions_must_be_there_established_and_of_this_version() {
             // The others are named one by one then.
         })
     };
-    let (level, text) = with(|one| one["metadata"]["labels"]["app.kubernetes.io/version"] = json!("1.2.2"));
-    assert!(level == Level::Warning && text.contains("1.2.2") && text.contains(VERSION), "{text}");
-    let (level, text) = with(|one| one["metadata"]["labels"] = json!({}));
-    assert!(level == Level::Warning && text.contains("does not say its version"), "{text}");
+    let older = |one: &mut Value| {
+        let spec = &mut one["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        spec["properties"].as_object_mut().unwrap().remove("path");
+    };
+    let (level, text) = with(older);
+    assert!(level == Level::Warning && text.contains("of another version") && text.contains(VERSION), "{text}");
+    let (level, text) = after(|facts| {
+        let mut one = definition("MCPRoute");
+        older(&mut one);
+        one["metadata"]["labels"]["app.kubernetes.io/version"] = json!("1.2.2");
+        facts.definitions.insert("MCPRoute", Ok(Some(one)));
+    });
+    assert!(level == Level::Warning && text.contains("of version 1.2.2, this command of 1.2.3"), "{text}");
     let (level, text) = with(|one| one["status"]["conditions"][0]["status"] = json!("False"));
     assert!(level == Level::Problem && text.contains("not established"), "{text}");
     let (level, text) = with(|one| one["spec"]["versions"][0]["served"] = json!(false));
@@ -376,9 +384,6 @@ fn pods_must_serve_the_same() {
 fn another_version_of_this_command_is_a_warning() {
     let mut facts = healthy();
     facts.version = "1.3.0";
-    for one in facts.definitions.values_mut() {
-        one.as_mut().unwrap().as_mut().unwrap()["metadata"]["labels"]["app.kubernetes.io/version"] = json!("1.3.0");
-    }
     let (level, text) = only(&report(&facts));
     assert!(level == Level::Warning && text.contains("the operator is of version 1.2.3"), "{text}");
 }
