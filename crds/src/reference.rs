@@ -81,11 +81,11 @@ pub struct LocalRef {
 pub struct LabelSelector {
     /// All of them.
     #[serde(default)]
-    #[schemars(transform = map(0, 16, text::label_value))]
+    #[schemars(transform = map(0, 32, text::label_value))]
     pub match_labels: BTreeMap<String, String>,
     /// All of them.
     #[serde(default)]
-    #[schemars(transform = list(0, 16))]
+    #[schemars(transform = list(0, 32))]
     pub match_expressions: Vec<LabelRequirement>,
 }
 
@@ -101,7 +101,7 @@ pub struct LabelRequirement {
     pub key: String,
     pub operator: LabelOperator,
     #[serde(default)]
-    #[schemars(transform = texts(0, 32, text::label_value))]
+    #[schemars(transform = texts(0, 64, text::label_value))]
     pub values: Vec<String>,
 }
 

@@ -11,4 +11,6 @@ mod json;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod worlds;
