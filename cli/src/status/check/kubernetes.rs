@@ -3,8 +3,8 @@
 use crate::status::facts::Facts;
 use crate::status::report::Check;
 
-/// The oldest Kubernetes that the resource definitions work on, as the chart says in `kubeVersion`.
-const OLDEST: (u32, u32) = (1, 30);
+/// The oldest Kubernetes that is supported, as the chart says in `kubeVersion`.
+const OLDEST: (u32, u32) = (1, 33);
 
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     let server = &facts.server;
@@ -25,4 +25,18 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
         )];
     }
     vec![Check::ok(format!("{server} answers: Kubernetes {}", version.text))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OLDEST;
+
+    #[test]
+    fn the_oldest_kubernetes_is_the_charts() {
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/ringway/Chart.yaml");
+        let text = std::fs::read_to_string(chart).unwrap();
+        let line = text.lines().find(|line| line.starts_with("kubeVersion:")).unwrap();
+        let (major, minor) = OLDEST;
+        assert_eq!(line, format!("kubeVersion: \">={major}.{minor}.0-0\""));
+    }
 }

@@ -187,8 +187,8 @@ fn without_an_api_server_nothing_else_is_said() {
 
 #[test]
 fn an_old_kubernetes_is_a_problem() {
-    let (level, text) = after(|facts| facts.kubernetes = Ok(KubernetesVersion::new("1", "29", "v1.29.9").unwrap()));
-    assert!(level == Level::Problem && text.contains("v1.29.9"), "{text}");
+    let (level, text) = after(|facts| facts.kubernetes = Ok(KubernetesVersion::new("1", "32", "v1.32.9").unwrap()));
+    assert!(level == Level::Problem && text.contains("v1.32.9"), "{text}");
 }
 
 #[test]
