@@ -235,13 +235,6 @@ defaultListener:
   {{- end }}
 {{- end }}
 
-{{- /* What makes an object one of `helm test`. Takes the weight: 0 for pods, which stay for their logs, less for what they need, which goes. */ -}}
-{{- define "ringway.hook" -}}
-helm.sh/hook: test
-helm.sh/hook-weight: {{ . | quote }}
-helm.sh/hook-delete-policy: {{ lt . 0 | ternary "before-hook-creation,hook-succeeded" "before-hook-creation" }}
-{{- end }}
-
 {{- /* A pod that runs the command line once. Takes a list: context, name, arguments; and a ServiceAccount, when the API server is asked. */ -}}
 {{- define "ringway.test" -}}
 {{- $ := index . 0 }}
@@ -252,7 +245,7 @@ kind: Pod
 metadata:
   name: {{ include "ringway.name" $ }}-test-{{ index . 1 }}
   namespace: {{ $.Release.Namespace }}
-  {{- include "ringway.metadata" (list $ "test" (include "ringway.hook" 0 | fromYaml)) | nindent 2 }}
+  {{- include "ringway.metadata" (list $ "test" (dict "helm.sh/hook" "test" "helm.sh/hook-delete-policy" "before-hook-creation")) | nindent 2 }}
 spec:
   restartPolicy: Never
   {{- with $account }}
