@@ -79,7 +79,8 @@ impl Example {
     /// # Errors
     /// A sentence: what the server said, and what it should have.
     pub fn check(&self, kubectl: &Kubectl) -> Result<(), String> {
-        let answer = kubectl.dry_run(&self.yaml).map_err(|error| format!("{}: kubectl: {error}", self.place))?;
+        let answer =
+            kubectl.dry_run("apply", &self.yaml).map_err(|error| format!("{}: kubectl: {error}", self.place))?;
         let causes = match (&answer, self.refusals.is_empty()) {
             (Ok(()), true) => return Ok(()),
             (Err(said), false) => causes(said),
@@ -122,12 +123,15 @@ fn is_said(refusal: &str, cause: &str) -> bool {
 // === impl Kubectl ===
 
 impl Kubectl {
-    /// `Err` inside: what kubectl wrote when it was refused.
-    fn dry_run(&self, yaml: &str) -> io::Result<Result<(), String>> {
+    /// `kubectl VERB --dry-run=server`; `Err` inside: what kubectl wrote when it was refused.
+    ///
+    /// # Errors
+    /// kubectl cannot be run.
+    pub fn dry_run(&self, verb: &str, yaml: &str) -> io::Result<Result<(), String>> {
         let mut child = Command::new(&self.program)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
-            .args(["--namespace", "default", "apply", "--dry-run=server", "--filename", "-"])
+            .args(["--namespace", "default", verb, "--dry-run=server", "--filename", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

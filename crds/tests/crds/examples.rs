@@ -78,8 +78,7 @@ fn what_the_api_server_accepts_the_types_can_hold() {
 #[test]
 #[ignore = "needs an API server with the manifests: KUBECONFIG, and kubectl in PATH"]
 fn a_real_api_server_accepts_and_refuses_as_written() {
-    let kubeconfig = std::env::var_os("KUBECONFIG").expect("KUBECONFIG names the cluster");
-    let kubectl = Kubectl { program: "kubectl".into(), kubeconfig: kubeconfig.into() };
+    let kubectl = kubectl();
     let examples = examples::read().expect("the examples are there");
     let failed: BTreeSet<String> = thread::scope(|scope| {
         let quarter = examples.len().div_ceil(4);
@@ -93,6 +92,11 @@ fn a_real_api_server_accepts_and_refuses_as_written() {
         checks.into_iter().flat_map(|check| check.join().expect("no panic")).collect()
     });
     assert!(failed.is_empty(), "{}", failed.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+pub(crate) fn kubectl() -> Kubectl {
+    let kubeconfig = std::env::var_os("KUBECONFIG").expect("KUBECONFIG names the cluster");
+    Kubectl { program: "kubectl".into(), kubeconfig: kubeconfig.into() }
 }
 
 fn directory(kind: GroupKind) -> String {

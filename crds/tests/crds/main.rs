@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod largest;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod walk;
