@@ -1,4 +1,5 @@
 //! Ringway in a real Kubernetes cluster: one file per behaviour, on whichever cluster `e2e/cluster/cluster.sh` made. They share one cluster and one
 //! install by Helm, so they run one after the other (`.config/nextest.toml`).
 
+mod charts;
 mod cluster;

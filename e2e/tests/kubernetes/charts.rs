@@ -1,0 +1,25 @@
+//! The charts and `deploy/`, as `charts/test.sh` looks at them: alone, and in front of the API server. Installing by them is `install`'s.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use ringway_e2e::cluster::Cluster;
+use ringway_e2e::places;
+
+#[test]
+fn charts_render_what_is_committed_and_refuse_what_cannot_be_meant() -> Result<()> {
+    script(&[])
+}
+
+#[test]
+fn an_api_server_takes_everything_and_grants_no_more_than_is_needed() -> Result<()> {
+    Cluster::running()?;
+    script(&["cluster"])
+}
+
+fn script(arguments: &[&str]) -> Result<()> {
+    let output = Command::new(places::repository().join("charts/test.sh")).args(arguments).output()?;
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    ensure!(output.status.success(), "{said}");
+    Ok(())
+}
