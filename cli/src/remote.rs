@@ -40,6 +40,9 @@ pub struct Remote {
     /// Namespace of the route, when it is given by its name alone
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Cluster")]
     pub namespace: Option<String>,
+    /// The host to ask a route for, where it has many [default: its first]
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub host: Option<String>,
     /// Namespace of the Ringway install [default: found by its labels]
     #[arg(long, value_name = "NAMESPACE", help_heading = "Cluster")]
     pub install_namespace: Option<String>,
@@ -67,7 +70,7 @@ impl Remote {
             return Ok(Client::connect(self.endpoint()?, options).await?);
         };
         let cluster = self.access.cluster().await?;
-        let way = route::way(cluster, &route, self.install_namespace.as_deref()).await?;
+        let way = route::way(cluster, &route, self.install_namespace.as_deref(), self.host.as_deref()).await?;
         options.tunnel = Some(way.tunnel);
         Ok(Client::connect(Endpoint::parse(&way.url)?, options).await?)
     }
@@ -146,6 +149,7 @@ mod tests {
             insecure: false,
             namespace: None,
             install_namespace: None,
+            host: None,
             access: Access::default(),
         }
     }

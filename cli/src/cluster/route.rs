@@ -30,11 +30,16 @@ pub struct Way {
     pub tunnel: Tunnel,
 }
 
-/// Finds the way.
+/// Finds the way; `host`: to ask for, instead of the first.
 ///
 /// # Errors
 /// [`ClusterError`]: no such route, not served, no pod ready.
-pub async fn way(cluster: Cluster, route: &RouteName, install: Option<&str>) -> Result<Way, ClusterError> {
+pub async fn way(
+    cluster: Cluster,
+    route: &RouteName,
+    install: Option<&str>,
+    host: Option<&str>,
+) -> Result<Way, ClusterError> {
     let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, "MCPRoute"), "mcproutes");
     let routes = Api::<DynamicObject>::namespaced_with(cluster.client.clone(), &route.namespace, &kind);
     let found = cluster.find(routes.get(&route.name)).await?;
@@ -57,6 +62,7 @@ pub async fn way(cluster: Cluster, route: &RouteName, install: Option<&str>) -> 
     let parameters = ListParams::default().labels(&install.selector("dataplane"));
     let services = cluster.ask(services.list(&parameters)).await?.items;
     let port = port_of(&install, pod, &services, &url)?;
+    let url = with_host(url, host)?;
     let tunnel = Tunnel::new(cluster, &install.namespace, &pod.name_any(), port);
     Ok(Way { url: url.to_string(), tunnel })
 }
@@ -84,6 +90,13 @@ fn pods_url(route: &RouteName, config: &Value, install: &Install) -> Option<Url>
     let scheme = if listener["tls"].is_null() { "http" } else { "https" };
     let (port, path) = (listener["port"].as_u64()?, served["path"].as_str()?);
     Url::parse(&format!("{scheme}://{host}:{port}{path}")).ok()
+}
+
+fn with_host(mut url: Url, host: Option<&str>) -> Result<Url, ClusterError> {
+    if let Some(host) = host {
+        url.set_host(Some(host)).map_err(|error| ClusterError::Unfit(format!("--host {host}: {error}")))?;
+    }
+    Ok(url)
 }
 
 fn why_not(object: &Value) -> String {
@@ -215,6 +228,14 @@ mod tests {
         assert_eq!(url(&config(secure, json!([]))).as_deref(), Some("https://any.example.com/mcp"));
         assert_eq!(url(&config(plain, json!(["*.a.example"]))).as_deref(), Some("http://any.a.example/mcp"));
         assert_eq!(url(&json!({ "routes": {}, "listeners": {} })), None);
+    }
+
+    #[test]
+    fn another_host_may_be_asked_for() {
+        let url = |host| with_host(Url::parse("https://any.a.example:8443/mcp").unwrap(), host);
+        assert_eq!(url(None).unwrap().as_str(), "https://any.a.example:8443/mcp");
+        assert_eq!(url(Some("b.a.example")).unwrap().as_str(), "https://b.a.example:8443/mcp");
+        assert!(url(Some("no host")).unwrap_err().to_string().contains("--host no host"));
     }
 
     #[test]
