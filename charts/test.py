@@ -420,7 +420,7 @@ def an_api_server_takes_what_the_charts_render():
 
 @check("cluster")
 def notes_know_what_the_cluster_serves():
-    text = run("helm", "install", "rw", CHART, "-n", NAMESPACE, "--dry-run=server").stdout
+    text = run("helm", "install", "rw", CHART, "-n", NAMESPACE, "--dry-run=server", "--set", "gatewayClass.name=chart-test").stdout
     assert "The CRDs are not installed" not in text
     served = "gateway.networking.k8s.io" in kubectl("api-versions").stdout
     assert ("The Gateway API is not installed" in text, "kind: GatewayClass" in text) == (not served, served), text
