@@ -3,10 +3,14 @@
 //! For tests only, behind the feature `examples`: this crate's tests compare them with the manifests, the end-to-end
 //! tests run them on a cluster whose CustomResourceDefinitions are the manifests. Layout: see `examples/README.md`.
 
+mod largest;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+pub use largest::largest;
 
 /// One document of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -94,7 +94,17 @@ fn a_real_api_server_accepts_and_refuses_as_written() {
     assert!(failed.is_empty(), "{}", failed.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
-pub(crate) fn kubectl() -> Kubectl {
+#[test]
+#[ignore = "needs an API server with the manifests: KUBECONFIG, and kubectl in PATH"]
+fn the_largest_objects_stay_within_the_budget_of_the_rules() {
+    let kubectl = kubectl();
+    for object in examples::largest() {
+        let said = kubectl.dry_run("create", &object.to_string()).expect("kubectl runs");
+        assert_eq!(said, Ok(()), "{}", object["kind"]);
+    }
+}
+
+fn kubectl() -> Kubectl {
     let kubeconfig = std::env::var_os("KUBECONFIG").expect("KUBECONFIG names the cluster");
     Kubectl { program: "kubectl".into(), kubeconfig: kubeconfig.into() }
 }

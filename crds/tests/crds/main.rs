@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
-mod largest;
-#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod walk;
