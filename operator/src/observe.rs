@@ -84,11 +84,16 @@ impl Observer {
         self.fleet.subscribe()
     }
 
-    /// Everything as it is now, the ticks that it includes, and whose status was touched since the last call.
+    /// Everything as it is now, and the ticks that it includes.
     #[must_use]
-    pub fn observed(&self) -> (Observed, Ticks, BTreeSet<ObjectId>) {
-        let mut store = self.store();
-        (store.observed(), *self.ticks.borrow(), store.touched())
+    pub fn observed(&self) -> (Observed, Ticks) {
+        let store = self.store();
+        (store.observed(), *self.ticks.borrow())
+    }
+
+    /// Objects whose status was touched since the last call.
+    pub fn touched(&self) -> BTreeSet<ObjectId> {
+        self.store().touched()
     }
 
     /// Everything as it is now.
@@ -102,10 +107,10 @@ impl Observer {
         self.change(|store| store.refresh(kind, object));
     }
 
-    /// Brings the narrow watches in line with what objects name now, and waits for their lists: without end while
-    /// `is_first`, else for a moment, since one namespace must not hold up all others.
-    pub async fn settle(self: &Arc<Self>, is_first: bool) {
-        narrow::settle(self, is_first).await;
+    /// As `observed`, after the narrow watches were brought in line with what objects name and their lists are in: without
+    /// end while `is_first`, else for a moment, since one namespace must not hold up all others.
+    pub async fn settled(self: &Arc<Self>, is_first: bool) -> (Observed, Ticks) {
+        narrow::settled(self, is_first).await
     }
 
     /// What is still waited for before the first publish.

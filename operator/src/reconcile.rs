@@ -107,7 +107,8 @@ impl Reconciler {
             self.round(woken).await;
             self.parts.health.round_ends();
             woken = self.change().await;
-            tokio::time::sleep(self.pace.gather()).await;
+            let has_changed = self.translated.is_none_or(|done| done.config != self.ticks.borrow().config);
+            tokio::time::sleep(self.pace.gather(has_changed)).await;
         }
     }
 
@@ -117,16 +118,18 @@ impl Reconciler {
         // observe
         let ticks = *self.ticks.borrow_and_update();
         let has_changed = self.translated.is_none_or(|translated| translated.config != ticks.config);
-        if has_changed {
-            self.parts.observer.settle(is_first).await;
-        }
-        let (observed, ticks, touched) = self.parts.observer.observed();
+        let touched = self.parts.observer.touched();
+        let (observed, ticks) =
+            if has_changed { self.parts.observer.settled(is_first).await } else { self.parts.observer.observed() };
         // translate
         if has_changed {
             let Some(translation) = self.translate(&observed).await else { return };
             self.translated = Some(ticks);
             // publish
             self.publish(translation, &observed);
+        } else if self.translated.is_none_or(|translated| translated.config != ticks.config) {
+            // Changed since a moment ago: the verdicts are of other generations. The next round begins at once.
+            return;
         }
         self.watch_pods();
         // status

@@ -32,7 +32,7 @@ use ringway_translate::verdict::{Condition as Verdict, Verdicts};
 use serde_json::{Map, Value};
 
 use crate::observe::entry::Entry;
-use crate::observe::kind::{Kind, Watched as _};
+use crate::observe::kind::Kind;
 use crate::observe::store::Observed;
 use conditions::{Condition, State};
 use facts::Gathered;

@@ -27,8 +27,6 @@ pub trait Watched: Copy {
     fn is_namespaced(self) -> bool;
     /// Best first.
     fn versions(self) -> &'static [&'static str];
-    /// The path segment.
-    fn plural(self) -> &'static str;
     fn resource(self, api_version: &str) -> ApiResource;
 }
 
@@ -96,23 +94,6 @@ impl Watched for Kind {
             // status was never the same, so they are left alone.
             Self::ReferenceGrant => &["v1", "v1beta1"],
             _ => &["v1"],
-        }
-    }
-
-    fn plural(self) -> &'static str {
-        match self {
-            Self::MCPBackend => "mcpbackends",
-            Self::MCPRoute => "mcproutes",
-            Self::ToolPolicy => "toolpolicies",
-            Self::RESTBridge => "restbridges",
-            Self::ConfigMap => "configmaps",
-            Self::EndpointSlice => "endpointslices",
-            Self::Gateway => "gateways",
-            Self::GatewayClass => "gatewayclasses",
-            Self::Namespace => "namespaces",
-            Self::ReferenceGrant => "referencegrants",
-            Self::Secret => "secrets",
-            Self::Service => "services",
         }
     }
 

@@ -12,14 +12,16 @@ use ringway_translate::install::ClusterInstall;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Observer;
 use super::kind::{Kind, Watched as _};
 use super::references::Reference;
 use super::store::{Observed, Scope};
 use super::watch;
+use super::{Observer, Ticks};
 
 /// How long a translation waits for a list that a new reference asks for.
 const WAIT: Duration = Duration::from_secs(1);
+/// How often it is asked whether the lists are in: most are within milliseconds.
+const LOOK: Duration = Duration::from_millis(5);
 /// How often a namespace's list may be read anew because names were added.
 const RELIST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,8 +38,22 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-pub(super) async fn settle(observer: &Arc<Observer>, is_first: bool) {
-    let wanted = wanted(&observer.view(), &observer.install);
+/// Everything as it is, once the lists are in of all that is named in it.
+pub(super) async fn settled(observer: &Arc<Observer>, is_first: bool) -> (Observed, Ticks) {
+    let deadline = (!is_first).then(|| Instant::now() + WAIT);
+    loop {
+        let wanted = wanted(&observer.view(), &observer.install);
+        let is_whole = settle(observer, wanted.clone(), deadline).await;
+        let (observed, ticks) = observer.observed();
+        // What came meanwhile may name more: translated without that, it would be served as broken for a moment.
+        if !is_whole || self::wanted(&observed, &observer.install) == wanted {
+            return (observed, ticks);
+        }
+    }
+}
+
+/// Brings the watches in line with what is wanted; false: some lists were not in by the deadline.
+async fn settle(observer: &Arc<Observer>, wanted: BTreeSet<Reference>, deadline: Option<Instant>) -> bool {
     let mut scopes: BTreeMap<Scope, BTreeSet<String>> = BTreeMap::new();
     for (kind, name) in &wanted {
         let scope = Scope { kind: *kind, namespace: Some(name.namespace.clone()) };
@@ -46,24 +62,14 @@ pub(super) async fn settle(observer: &Arc<Observer>, is_first: bool) {
     let waited: Vec<_> = scopes.keys().cloned().collect();
     observer.change(|store| store.want(wanted));
     adjust(observer, scopes);
-    let mut ticks = observer.ticks();
-    let deadline = Instant::now() + WAIT;
-    loop {
-        ticks.mark_unchanged();
-        if waited.iter().all(|scope| observer.store().is_listed(scope)) {
-            return;
+    while !waited.iter().all(|scope| observer.store().is_listed(scope)) {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            tracing::warn!("a list of Secrets or ConfigMaps is slow; going on without it");
+            return false;
         }
-        // An empty list changes nothing that is counted, so the ticks alone would be slept through.
-        let pause = tokio::time::sleep(Duration::from_millis(50));
-        tokio::select! {
-            _ = ticks.changed() => {}
-            () = pause => {}
-            () = tokio::time::sleep_until(deadline), if !is_first => {
-                tracing::warn!("a list of Secrets or ConfigMaps is slow; going on without it");
-                return;
-            }
-        }
+        tokio::time::sleep(LOOK).await;
     }
+    true
 }
 
 /// What objects and the install name, as far as it may be read.

@@ -34,9 +34,15 @@ pub(super) async fn when_served(observer: Arc<Observer>, scope: Scope) {
             Ok(Some(version)) => {
                 tracing::info!(kind = %scope.kind, version, "served; watching");
                 run(&observer, &scope, version).await;
-                tracing::info!(kind = %scope.kind, "no longer served");
+                // Whether it is gone, or was not found only once, is for the next look to say.
+                tokio::time::sleep(DISCOVERY_RETRY).await;
             }
             Ok(None) => {
+                if observer.store().is_listed(&scope)
+                    && observer.store().troubles().get(&scope) != Some(&Trouble::Absent)
+                {
+                    tracing::info!(kind = %scope.kind, "no longer served");
+                }
                 observer.change(|store| store.trouble(&scope, Trouble::Absent));
                 tokio::time::sleep(DISCOVERY_INTERVAL).await;
             }
@@ -89,10 +95,10 @@ async fn run(observer: &Observer, scope: &Scope, version: &str) {
             Err(error) => {
                 let trouble = trouble(&error);
                 told(observer, scope, trouble, &error);
-                observer.change(|store| store.trouble(scope, trouble));
                 if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
                     return;
                 }
+                observer.change(|store| store.trouble(scope, trouble));
             }
         }
     }

@@ -10,12 +10,14 @@ use tokio::time::Instant;
 const GATHER: Duration = Duration::from_millis(30);
 /// However long a translation takes, the next one starts by then.
 const MAX_GATHER: Duration = Duration::from_secs(1);
-/// A look at every status takes at most this share of the time.
-const SHARE: u32 = 4;
+/// After a look at every status there is none for as many times as long as it took.
+const SHARE: u32 = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     translation: Duration,
+    /// When the last translation ended.
+    ended: Option<Instant>,
     woken: Option<Instant>,
     /// When every status is looked at.
     wide: Option<Instant>,
@@ -26,10 +28,15 @@ pub(super) struct Pace {
 // === impl Pace ===
 
 impl Pace {
-    /// To be slept after something changed, before the round.
-    pub(super) fn gather(&mut self) -> Duration {
+    /// To be slept before the round; `translates`: it will be a dear one.
+    pub(super) fn gather(&mut self, translates: bool) -> Duration {
         self.woken = Some(Instant::now());
-        self.translation.clamp(GATHER, MAX_GATHER)
+        if !translates {
+            return GATHER;
+        }
+        // A change after a quiet time is not kept waiting by what the last one cost.
+        let quiet = self.ended.map_or(self.translation, |ended| ended.elapsed());
+        self.translation.saturating_sub(quiet).clamp(GATHER, MAX_GATHER)
     }
 
     /// When the present round was asked for.
@@ -38,7 +45,7 @@ impl Pace {
     }
 
     pub(super) fn translated(&mut self, took: Duration) {
-        self.translation = took;
+        (self.translation, self.ended) = (took, Some(Instant::now()));
     }
 
     /// Every status is to be looked at, as soon as that is affordable.
@@ -61,5 +68,36 @@ impl Pace {
         self.wide_free = Some(now + took * SHARE);
         // What is asked for later than now was asked for a reason of its own.
         self.wide = self.wide.filter(|wide| *wide > now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_change_is_quick_and_a_stream_of_them_is_paced() {
+        let second = Duration::from_secs(1);
+        let mut pace = Pace::default();
+        assert_eq!(pace.gather(true), GATHER);
+        pace.translated(second / 2);
+        assert_eq!(pace.gather(true), second / 2, "right after another");
+        assert_eq!(pace.gather(false), GATHER, "an acknowledgement costs nothing");
+        tokio::time::advance(second).await;
+        assert_eq!(pace.gather(true), GATHER, "after a quiet time");
+        pace.translated(second * 9);
+        assert_eq!(pace.gather(true), MAX_GATHER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_at_every_status_leave_time_for_other_work() {
+        let (mut pace, second) = (Pace::default(), Duration::from_secs(1));
+        pace.ask_wide();
+        assert_eq!(pace.wide(), Some(Instant::now()));
+        pace.wide_done(second);
+        assert_eq!(pace.wide(), None);
+        pace.ask_wide();
+        pace.ask_wide_after(second * 10);
+        assert_eq!(pace.wide(), Some(Instant::now() + second * SHARE), "the earlier of the two");
     }
 }

@@ -27,8 +27,10 @@ const CONCURRENCY: usize = 8;
 const TIMEOUT: Duration = Duration::from_secs(4);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
-/// Somebody else writes what is ours: not answered more often than this.
+/// Somebody else writes what is ours, or an old CustomResourceDefinition drops a field of it: after this it is written
+/// again, then after twice as long, and so on.
 const CONTEST_INTERVAL: Duration = Duration::from_secs(60);
+const LAST_CONTEST: Duration = Duration::from_secs(3_600);
 const MANAGER: &str = "ringway-operator";
 
 /// What a write needs.
@@ -51,8 +53,7 @@ pub struct Writer {
 struct Queue {
     waiting: BTreeMap<ObjectId, Job>,
     under_way: BTreeMap<ObjectId, Patch>,
-    /// What was written last, and when.
-    written: BTreeMap<ObjectId, (Patch, Instant)>,
+    written: BTreeMap<ObjectId, Written>,
 }
 
 #[derive(Debug)]
@@ -60,6 +61,15 @@ struct Job {
     patch: Patch,
     not_before: Instant,
     failures: u32,
+}
+
+/// What was written last.
+#[derive(Debug)]
+struct Written {
+    patch: Patch,
+    when: Instant,
+    /// How often the same was written again.
+    contests: u32,
 }
 
 enum Outcome {
@@ -180,7 +190,7 @@ impl Queue {
         let wanted: BTreeSet<ObjectId> = changes.patches.iter().map(|patch| patch.id.clone()).collect();
         self.waiting.retain(|id, _| wanted.contains(id) || only.is_some_and(|only| !only.contains(id)));
         if only.is_none() {
-            self.written.retain(|_, (_, when)| now.duration_since(*when) < CONTEST_INTERVAL);
+            self.written.retain(|_, written| now.duration_since(written.when) < LAST_CONTEST * 2);
         }
         for patch in changes.patches {
             let id = patch.id.clone();
@@ -189,8 +199,11 @@ impl Queue {
                 continue;
             }
             let not_before = match self.written.get(&id) {
-                Some((written, when)) if written.is_as(&patch) => *when + CONTEST_INTERVAL,
-                Some((_, when)) if changes.deferrable.contains(&id) => *when + FACTS_INTERVAL,
+                Some(written) if written.patch.is_as(&patch) => {
+                    let pause = CONTEST_INTERVAL.saturating_mul(1 << written.contests.min(6)).min(LAST_CONTEST);
+                    written.when + pause
+                }
+                Some(written) if changes.deferrable.contains(&id) => written.when + FACTS_INTERVAL,
                 _ => now,
             };
             self.waiting.insert(id, Job { patch, not_before, failures: 0 });
@@ -216,7 +229,11 @@ impl Queue {
     fn end(&mut self, id: ObjectId, job: Job, outcome: &Outcome, now: Instant) {
         self.under_way.remove(&id);
         match outcome {
-            Outcome::Done => drop(self.written.insert(id, (job.patch, now))),
+            Outcome::Done => {
+                let before = self.written.remove(&id).filter(|before| before.patch.is_as(&job.patch));
+                let contests = before.map_or(0, |before| before.contests.saturating_add(1));
+                self.written.insert(id, Written { patch: job.patch, when: now, contests });
+            }
             Outcome::Dropped => {}
             Outcome::Failed => {
                 let failures = job.failures.saturating_add(1);

@@ -107,6 +107,10 @@ fn findings_and_contests_are_paced() {
     // Somebody else keeps writing what is ours.
     queue.submit(changes(vec![patch("a", 3)]), None, later);
     assert_eq!(queue.due(later).1, Some(later + CONTEST_INTERVAL));
+    write(&mut queue, later + CONTEST_INTERVAL);
+    let later = later + CONTEST_INTERVAL;
+    queue.submit(changes(vec![patch("a", 3)]), None, later);
+    assert_eq!(queue.due(later).1, Some(later + CONTEST_INTERVAL * 2), "later and later");
     // Something new to say need not wait.
     queue.submit(changes(vec![patch("a", 4)]), None, later);
     assert_eq!(names(&begin(&mut queue, later)), ["a"]);
