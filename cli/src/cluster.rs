@@ -21,16 +21,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which cluster, and as whom.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Cluster")]
 pub struct Access {
     /// The kubeconfig file [default: as kubectl: KUBECONFIG, then ~/.kube/config; in a pod its service account]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
     pub context: Option<String>,
     /// A user to impersonate
-    #[arg(long = "as", value_name = "USER")]
+    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
     pub impersonate: Option<String>,
 }
 

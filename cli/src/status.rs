@@ -20,8 +20,18 @@ use report::{Level, Report};
 /// Between two looks of `--wait`.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Shown under `ringway status --help`.
+const EXITS: &str = "\
+Exit codes:
+  0  no problem, and all was looked at (warnings may be there)
+  1  problems
+  2  wrong command line or kubeconfig
+  4  the API server cannot be reached
+  5  no problem in what could be looked at";
+
 /// What to look at, and how.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXITS)]
 pub struct Status {
     /// Namespace of the Ringway install [default: found by its labels]
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Cluster")]
