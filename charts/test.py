@@ -308,7 +308,9 @@ def alerts_and_dashboard_ask_for_metrics_that_exist():
     registered = re.findall(r'register(?:_with_unit)?\("(\w+)"', (ROOT / "operator/src/metrics.rs").read_text())
     known |= {f"ringway_operator_{name}{end}" for name in registered for end in ("", "_total", "_seconds")}
     objects = template("-f", CHART / "ci/monitoring.yaml")
-    text = json.dumps([item for item in objects if item["kind"] in ("PrometheusRule", "ConfigMap")])
+    dashboard = json.loads(one(objects, "ConfigMap", "ringway-dashboard")["data"]["ringway.json"])
+    same(len({panel["id"] for panel in dashboard["panels"]}), len(dashboard["panels"]), "ids of panels")
+    text = json.dumps([[item for item in objects if item["kind"] == "PrometheusRule"], dashboard["panels"]])
     asked = {re.sub(r"_(bucket|sum|count)$", "", name) if name not in known else name for name in re.findall(r"\b(?:ringway|mcp)_[a-z_]+\b", text)}
     assert len(asked) > 5 and asked <= known, f"unknown metrics: {sorted(asked - known)}"
 
