@@ -281,7 +281,6 @@ impl Reconciler {
         }
         let problems = self.state.as_ref().map_or(0, |state| state.translation.problems.len());
         metrics.problems.set(i64::try_from(problems).unwrap_or(i64::MAX));
-        metrics.backlog.set(i64::try_from(self.parts.writer.backlog()).unwrap_or(i64::MAX));
         metrics.leader.set(i64::from(self.leads()));
     }
 }

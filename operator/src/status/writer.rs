@@ -98,6 +98,7 @@ impl Writer {
     /// Takes what came out for `only`, or for every object: what waited for these and is not wanted any more goes.
     pub fn submit(&self, changes: Changes, only: Option<&BTreeSet<ObjectId>>) {
         self.queue().submit(changes, only, Instant::now());
+        self.count();
         self.wake.notify_one();
     }
 
@@ -131,6 +132,7 @@ impl Writer {
             Outcome::Failed => WriteOutcome::Failed,
         });
         self.queue().end(id, job, &outcome, Instant::now());
+        self.count();
         self.wake.notify_one();
     }
 
@@ -170,6 +172,10 @@ impl Writer {
                 Outcome::Failed
             }
         }
+    }
+
+    fn count(&self) {
+        self.context.metrics.backlog.set(i64::try_from(self.backlog()).unwrap_or(i64::MAX));
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
