@@ -77,3 +77,12 @@ fuzz-smoke:
 # `cargo run -- demo` as a newcomer runs it, and its URL pasted into SDK clients.
 demo:
     e2e/scripts/demo.sh
+
+# The control path with figures: apply to live in every pod, CPU, memory, bytes; in a cluster without nodes, release builds.
+bench-control *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --locked --release -p ringway -p ringway-operator -p ringway-dataplane -p ringway-e2e --bins
+    e2e/cluster/cluster.sh up 0 --owner $$
+    trap 'e2e/cluster/cluster.sh down' EXIT
+    e2e/cluster/cluster.sh exec "${CARGO_TARGET_DIR:-target}/release/ringway-bench-control" {{args}}

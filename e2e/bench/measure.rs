@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ringway_e2e::process::resident_kib;
+use ringway_e2e::process::{cpu_ns, resident_kib};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::load::{self, Target};
@@ -71,17 +70,6 @@ pub(crate) fn measure(side: &Side, time: Duration) -> Result<Figures> {
         p99_us: at(0.99),
         resident_mib: side.pid.map(resident_kib).transpose()?.map_or(0.0, |kib| kib as f64 / 1024.0),
     })
-}
-
-/// Scheduler run time of every thread of a process.
-fn cpu_ns(pid: u32) -> Result<u64> {
-    let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).context("threads")? {
-        // A thread that ended since has no file.
-        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-        sum += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok(sum)
 }
 
 // === impl Table ===

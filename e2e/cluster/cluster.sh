@@ -3,7 +3,8 @@
 #   local (default)  real nodes in network namespaces of this machine; no Docker, nothing sent outside; needs root or sudo (local.sh)
 #   kind             nodes in Docker containers; needs docker, kind, kubectl and helm (kind.sh)
 #
-#   cluster.sh up [NODES] [--owner PID]   starts one anew (1 node), with our images and DNS; with an owner it ends when that process ends
+#   cluster.sh up [NODES] [--owner PID]   starts one anew (1 node), with our images and DNS; with an owner it ends when that process ends.
+#                                         0: the control plane alone, without images and DNS (local only)
 #   cluster.sh down                       leaves nothing behind
 #   cluster.sh exec COMMAND...            runs a command that reaches the cluster: kubectl, helm and KUBECONFIG are set
 #   cluster.sh load FILE.tar...           brings images into every node
@@ -69,12 +70,12 @@ up() {
   while [ $# -gt 0 ]; do
     case $1 in
       --owner) owner=${2:?the process to end with} && shift 2 ;;
-      [1-9]) nodes=$1 && shift ;;
+      [0-9]) nodes=$1 && shift ;;
       *) fail "up: unknown argument $1" ;;
     esac
   done
   provider_check
-  provider_prepare
+  provider_prepare "$nodes"
   "$here/cluster.sh" raise "$nodes" "$owner"
 }
 

@@ -81,6 +81,12 @@ impl Cluster {
         self.provider
     }
 
+    /// The API without TLS and credentials.
+    #[must_use]
+    pub fn api(&self) -> SocketAddr {
+        self.port.address()
+    }
+
     /// Runs kubectl; an error holds what it said.
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.run("kubectl", args, "")?.stdout()

@@ -109,6 +109,17 @@ pub fn resident_kib(pid: u32) -> Result<u64> {
     line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")
 }
 
+/// Scheduler run time of every thread of a process, in nanoseconds.
+pub fn cpu_ns(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).context("threads")? {
+        // A thread that ended since has no file.
+        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        sum += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(sum)
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         // It may have ended by itself; there is no one to tell here.
