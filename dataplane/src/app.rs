@@ -1,5 +1,6 @@
 //! The composition root: threads, shared parts, and the life of a gateway. Wiring only.
 
+mod inspect;
 mod mail;
 mod named;
 mod obey;
@@ -21,6 +22,7 @@ pub use settings::{Listen, Settings, StartError};
 
 use arc_swap::ArcSwap;
 use futures::FutureExt as _;
+use inspect::Inspection;
 use ringway_config_stream::{Facts, Rejection};
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
@@ -54,13 +56,14 @@ use crate::{clock, telemetry};
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    sockets: Bound,
+    sockets: Arc<Bound>,
     admin: Option<SocketAddr>,
+    debug: Option<SocketAddr>,
     health: Arc<Health>,
     /// In a cluster.
-    probes: Option<Probes>,
+    probes: Option<Arc<Probes>>,
     /// Changes come one after the other.
-    applied: Mutex<Applied>,
+    applied: Arc<Mutex<Applied>>,
     /// `None` once it was shut down.
     ending: Mutex<Option<Ending>>,
 }
@@ -69,7 +72,7 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Ending {
     threads: Vec<JoinHandle<()>>,
-    admin: Option<admin::Handle>,
+    servers: Vec<admin::Handle>,
     log: Option<LogWriter>,
     spans: Option<SpanWriter>,
 }
@@ -92,6 +95,7 @@ impl Gateway {
     /// See [`StartError`].
     pub fn start(mut settings: Settings, initial: impl Into<Option<Snapshot>>) -> Result<Self, StartError> {
         let (sockets, listeners) = sockets::bind(&settings.listen)?;
+        let sockets = Arc::new(sockets);
         let tls = match &settings.listen {
             Listen::Own { tls: Some(files), .. } => Some(listen::acceptor(files)?),
             Listen::Own { tls: None, .. } | Listen::Ports(_) => None,
@@ -99,7 +103,7 @@ impl Gateway {
         let in_cluster = matches!(settings.listen, Listen::Ports(_));
         let (probing, lists) = (settings.limits.probes.clone(), settings.limits.lists.clone());
         let workers = settings.workers.clamp(1, 1_024);
-        let admin_address = settings.admin;
+        let (admin_address, debug_address) = (settings.admin, settings.debug);
         let metrics = Metrics::new();
         let (log, writer) = AccessLog::open(&settings.access_log, &metrics)
             .map_err(|error| StartError::File { what: "the access log".into(), error })?;
@@ -111,25 +115,36 @@ impl Gateway {
         let (mailboxes, receivers) = Mailboxes::new(workers);
         let shared = Arc::new(shared(settings, telemetry, mailboxes, sockets.is_own_loopback())?);
         let start_probes = || Probes::start(probing, lists, shared.telemetry.tasks.clone());
-        let probes = in_cluster.then(start_probes).transpose().map_err(StartError::Thread)?;
+        let probes = in_cluster.then(start_probes).transpose().map_err(StartError::Thread)?.map(Arc::new);
         let health = Health::new(shared.drain.clone());
         let admin = admin_address.map(|address| start_admin(address, &shared, &health)).transpose()?;
         let (admin, admin_handle) = admin.unzip();
-        let mut threads = start_workers(&shared, &health, receivers, tls.as_ref())?;
         let (configured, is_configured) = oneshot::channel();
+        let applied = Applied { snapshot: Snapshot::default(), rejections: Vec::new(), configured: Some(configured) };
+        let applied = Arc::new(Mutex::new(applied));
+        let inspection = Inspection {
+            shared: Arc::clone(&shared),
+            sockets: Arc::clone(&sockets),
+            applied: Arc::clone(&applied),
+            probes: probes.clone(),
+        };
+        let debug = debug_address.map(|address| start_debug(address, inspection)).transpose()?;
+        let (debug, debug_handle) = debug.unzip();
+        let mut threads = start_workers(&shared, &health, receivers, tls.as_ref())?;
         // An error: the gateway ended before it was configured.
         let accept = listen::accept(listeners, Arc::clone(&shared), is_configured.map(drop));
         threads.push(start_thread("ringway-accept", accept)?);
         health.listening();
-        let applied = Applied { snapshot: Snapshot::default(), rejections: Vec::new(), configured: Some(configured) };
+        let servers = admin_handle.into_iter().chain(debug_handle).collect();
         let gateway = Self {
             shared,
             sockets,
             admin,
+            debug,
             health,
             probes,
-            applied: Mutex::new(applied),
-            ending: Mutex::new(Some(Ending { threads, admin: admin_handle, log: writer, spans: span_writer })),
+            applied,
+            ending: Mutex::new(Some(Ending { threads, servers, log: writer, spans: span_writer })),
         };
         if let Some(initial) = initial.into() {
             gateway.apply(initial);
@@ -153,6 +168,12 @@ impl Gateway {
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// Where the applied configuration can be looked at.
+    #[must_use]
+    pub fn debug_addr(&self) -> Option<SocketAddr> {
+        self.debug
     }
 
     /// Serves `snapshot` from now on. Requests in flight end under the configuration they began with; sessions, streams,
@@ -244,7 +265,7 @@ impl Gateway {
         if let Some(probes) = &self.probes {
             probes.stop();
         }
-        drop(ending.admin);
+        drop(ending.servers);
         if let Some(spans) = ending.spans
             && !spans.shutdown(Duration::from_secs(3))
         {
@@ -331,6 +352,11 @@ fn start_admin(
 ) -> Result<(SocketAddr, admin::Handle), StartError> {
     let state = admin::State { telemetry: Arc::clone(&shared.telemetry), health: Arc::clone(health) };
     admin::start(address, Arc::new(state)).map_err(cannot_listen(address))
+}
+
+fn start_debug(address: SocketAddr, inspection: Inspection) -> Result<(SocketAddr, admin::Handle), StartError> {
+    let tasks = inspection.shared.telemetry.tasks.clone();
+    admin::debug::start(address, tasks, Arc::new(inspection)).map_err(cannot_listen(address))
 }
 
 /// A thread with a runtime of its own, for one future.

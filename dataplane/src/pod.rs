@@ -94,6 +94,9 @@ fn announce(args: &Args, gateway: &Gateway) {
     if let Some(address) = gateway.admin_addr() {
         tracing::info!(%address, "health and metrics");
     }
+    if let Some(address) = gateway.debug_addr() {
+        tracing::info!(%address, "configuration and facts can be looked at");
+    }
 }
 
 /// The keys, if they are others than before.
@@ -122,6 +125,7 @@ fn settings(args: &Args, keyring: Keyring) -> Result<Settings, PodError> {
     Ok(Settings {
         listen: Listen::Ports(args.sockets().map_err(PodError::Arguments)?),
         admin: Some(args.admin),
+        debug: args.debug,
         workers: args.workers.map_or_else(process::processors, usize::from),
         keyring,
         tombstone_file: Some(args.state.join("tombstones")),

@@ -82,6 +82,7 @@ fn start(wanted: SocketAddr, snapshot: &Snapshot) -> Result<Gateway, CommandErro
         let settings = Settings {
             listen: Listen::plain(address),
             admin: None,
+            debug: None,
             workers: process::processors(),
             keyring: Keyring::parse(&key).map_err(|error| failed(&error))?,
             tombstone_file: None,

@@ -1,9 +1,11 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::server::CONNECTIONS;
 use super::*;
 use crate::drain::Drain;
+use crate::telemetry::labels::TaskName;
 
 const LOCAL: &str = "127.0.0.1:0";
 
@@ -103,7 +105,7 @@ fn idle_connections_beyond_the_limit_wait_and_the_end_is_prompt() {
     let tasks = &server.state.telemetry.tasks;
     while tasks.live(TaskName::Admin) < i64::try_from(CONNECTIONS).unwrap() {
         assert!(Instant::now() < deadline, "{} connections", tasks.live(TaskName::Admin));
-        thread::yield_now();
+        std::thread::yield_now();
     }
     let waiting = TcpStream::connect(server.at).unwrap();
     drop(idle);

@@ -18,6 +18,8 @@ use crate::telemetry::spans::TraceSettings;
 pub struct Settings {
     pub listen: Listen,
     pub admin: Option<SocketAddr>,
+    /// Where the applied configuration can be looked at: a loopback address.
+    pub debug: Option<SocketAddr>,
     /// Threads that serve connections.
     pub workers: usize,
     pub keyring: Keyring,

@@ -108,6 +108,7 @@ fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> G
     let settings = Settings {
         listen: Listen::plain(([127, 0, 0, 1], 0).into()),
         admin: None,
+        debug: None,
         workers: 2,
         keyring: Keyring::parse(&ringway_seal::generate_file_text().unwrap()).unwrap(),
         tombstone_file: None,

@@ -279,3 +279,48 @@ fn clients_wait_until_the_first_configuration() {
     assert_eq!(early.answer().unwrap().status, 200);
     assert_eq!(pod.admin("/readyz").status, 200);
 }
+
+#[test]
+fn what_is_applied_can_be_looked_at_and_secrets_are_stars() {
+    let (upstream, authority) = (echo(), Authority::new());
+    let tls = authority.issue(&["a.test"]);
+    let credentials = ringway_snapshot::Credentials::Bearer(Secret::new("hunter2"));
+    let with_secret = ringway_snapshot::Backend { credentials, ..backend("up", &upstream) };
+    let pod = Pod::start(None);
+    pod.refused(snapshot(
+        vec![secure_listener("one", Some("a.test"), &[&tls]), secure_listener("two", Some("a.test"), &[&tls])],
+        vec![with_secret],
+        vec![at("/mcp", &["one"])],
+    ));
+    let config = pod.debug("/config");
+    assert_eq!(config["routes"]["tests/up"]["path"], "/mcp");
+    assert_eq!(config["backends"]["tests/up"]["credentials"]["Bearer"], "***");
+    assert_eq!(config["listeners"]["infra/agents/one"]["tls"]["certificates"][0]["key_pem"], "***");
+    let shown = pod.debug("/listeners");
+    assert_eq!(shown["sockets"][1]["port"], 443);
+    assert_eq!(shown["sockets"][1]["listeners"][0]["name"], "infra/agents/one");
+    assert_eq!(shown["rejections"][0]["name"], "infra/agents/two");
+    assert!(pod.debug("/facts")["backends"].is_object());
+    let everywhere = once(
+        pod.gateway.debug_addr().unwrap(),
+        &Ask::new("GET", "/config").set("Host", "evil.example").with("Connection", "close"),
+    );
+    assert_eq!(everywhere.status, 403, "a page in a browser");
+}
+
+/// Clients are still sent to a pod that leaves: it serves them, and only its readiness says so.
+#[test]
+fn a_pod_that_leaves_is_not_ready_and_serves() {
+    let upstream = echo();
+    let pod =
+        Pod::start(snapshot(vec![plain_listener("p", None)], vec![backend("up", &upstream)], vec![at("/mcp", &["p"])]));
+    assert_eq!(pod.admin("/readyz").status, 200);
+    let mut kept = Client::connect(pod.plain());
+    assert_eq!(kept.ask(&call("x", "/mcp")).status, 200);
+    pod.gateway.leave();
+    let ready = pod.admin("/readyz");
+    assert!(ready.status == 503 && ready.text().contains("[-] drain failed: leaving"), "{}", ready.text());
+    assert_eq!(pod.admin("/livez").status, 200);
+    assert_eq!(kept.ask(&call("x", "/mcp")).status, 200);
+    assert_eq!(once(pod.plain(), &call("x", "/mcp")).status, 200, "on a new connection, too");
+}

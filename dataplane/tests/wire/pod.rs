@@ -55,6 +55,7 @@ impl Pod {
         let settings = Settings {
             listen: Listen::Ports(BTreeMap::from([(PLAIN, any), (SECURE, any)])),
             admin: Some(any),
+            debug: Some(any),
             workers: 4,
             keyring: Keyring::new([7; 32], []).unwrap(),
             tombstone_file: None,
@@ -82,6 +83,12 @@ impl Pod {
     pub(crate) fn refused(&self, snapshot: Snapshot) -> Vec<String> {
         let rejections = self.gateway.apply(snapshot);
         rejections.iter().map(|one| format!("{} {}: {}", one.kind.as_str(), one.name, one.reason)).collect()
+    }
+
+    pub(crate) fn debug(&self, path: &str) -> serde_json::Value {
+        let answer = once(self.gateway.debug_addr().unwrap(), &Ask::new("GET", path).with("Connection", "close"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
     }
 
     pub(crate) fn admin(&self, path: &str) -> Answer {

@@ -139,6 +139,7 @@ impl Setup {
         let settings = Settings {
             listen: Listen::Own { address: "127.0.0.1:0".parse().unwrap(), tls: self.tls.clone() },
             admin: Some("127.0.0.1:0".parse().unwrap()),
+            debug: None,
             workers: 4,
             keyring: Keyring::new([self.key; 32], []).unwrap(),
             tombstone_file: self.tombstones.clone(),

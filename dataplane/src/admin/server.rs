@@ -1,0 +1,141 @@
+//! The small HTTP server behind the pages for operators: GET alone, few connections, no streams.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use http::header::{ALLOW, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{Answer, text};
+use crate::telemetry::labels::TaskName;
+use crate::telemetry::tasks::Tasks;
+
+/// A probe, two scrapers and some people; more wait.
+pub(super) const CONNECTIONS: usize = 64;
+/// A connection without a request is closed after this, and one request's head may take as long.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that takes longer over all is cut off: nothing here streams.
+const CONNECTION_LIFE: Duration = Duration::from_secs(600);
+
+/// What is shown at a path.
+pub(super) type Pages = dyn Fn(&Uri, &HeaderMap) -> Answer + Send + Sync;
+
+/// The running server. Dropped: it stops at once.
+pub struct Handle {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Binds `addr` and serves `pages` on a thread of its own.
+pub(super) fn start(addr: SocketAddr, name: &str, tasks: Tasks, pages: Arc<Pages>) -> io::Result<(SocketAddr, Handle)> {
+    let listener = std::net::TcpListener::bind(addr)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _entered = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    let (stop, stopped) = oneshot::channel();
+    let loopback = bound.ip().is_loopback();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                // The sender is dropped with the handle; either way it is over.
+                _ = stopped => {}
+                () = accept(listener, loopback, tasks, pages) => {}
+            }
+        });
+    })?;
+    Ok((bound, Handle { stop: Some(stop), thread: Some(thread) }))
+}
+
+// === impl Handle ===
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by the hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<Pages>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    // Never closed, so a permit always comes.
+    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "admin listener");
+                // Most likely out of file descriptors: spinning would not free any.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let pages = Arc::clone(&pages);
+        tasks.spawn(TaskName::Admin, async move {
+            let service = service_fn(|request: Request<hyper::body::Incoming>| {
+                let (parts, _) = request.into_parts();
+                let answer = answer(&parts.method, &parts.uri, &parts.headers, loopback, &*pages);
+                std::future::ready(Ok::<_, Infallible>(answer))
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(16 << 10)
+                .serve_connection(TokioIo::new(stream), service);
+            // A client that went away or was too slow: of no interest.
+            let _ = tokio::time::timeout(CONNECTION_LIFE, connection).await;
+            drop(permit);
+        });
+    }
+}
+
+fn answer(method: &Method, uri: &Uri, headers: &HeaderMap, loopback: bool, pages: &Pages) -> Answer {
+    // A page in a browser must not reach a server on this machine by a name of its own (DNS rebinding).
+    if loopback && !host(uri, headers).is_some_and(is_loopback_name) {
+        return text(StatusCode::FORBIDDEN, "host not allowed\n");
+    }
+    if method != Method::GET && method != Method::HEAD {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    pages(uri, headers)
+}
+
+/// The host that the client thinks it speaks to, with its port.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match uri.authority() {
+        // An absolute target wins over the header (RFC 9112 section 3.2.2).
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(HOST)?.to_str().ok(),
+    }
+}
+
+/// `localhost`, or an address of the loopback, with any port.
+fn is_loopback_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
