@@ -321,4 +321,6 @@ impl<'a> Draft<'a> {
 const MAX_MISFITS: usize = 32;
 
 #[cfg(test)]
+mod scalars;
+#[cfg(test)]
 mod tests;

@@ -50,9 +50,10 @@ impl Value {
 
     /// A whole float is an integer, as it is for Go's JSON; `None`: infinite, no number, or beyond `i64`.
     pub(crate) fn float(value: f64) -> Option<Self> {
-        // Both bounds are exact: -2^63 and 2^63.
+        // 2^63, exactly; what is near it was rounded, and may have been beyond.
         const MOST: f64 = 9_223_372_036_854_775_808.0;
-        if !(-MOST..MOST).contains(&value) {
+        let is_held = value.abs() < MOST;
+        if !is_held {
             return None;
         }
         if value.fract() != 0.0 {

@@ -104,11 +104,22 @@ impl Builder<'_> {
         let position = self.position(location);
         let value = match raw.value {
             Raw::Null => Value::Null,
-            Raw::Bool(value) => Value::Bool(value, self.written(raw.defined)),
+            Raw::Bool(value) => {
+                let written = self.written(raw.defined);
+                // `tRue` is a text to kubectl, and a boolean to the parser.
+                if is_boolean_word(&written) && !is_boolean(&written) {
+                    Value::Text(written)
+                } else {
+                    Value::Bool(value, written)
+                }
+            }
             Raw::Signed(value) => u64::try_from(value).map_or(Value::Signed(value), Value::Unsigned),
             Raw::Unsigned(value) => Value::unsigned(value).unwrap_or_else(|| self.huge(position)),
             Raw::Float(value) => Value::float(value).unwrap_or_else(|| self.huge(position)),
-            Raw::Text(text) => Value::Text(text),
+            Raw::Text(text) => match underscored(&text).filter(|_| self.written(raw.defined) == text) {
+                Some(value) => Value::float(value).unwrap_or_else(|| self.huge(position)),
+                None => Value::Text(text),
+            },
             Raw::List(items) => Value::List(
                 items.into_iter().enumerate().map(|(index, item)| self.below(Step::Index(index), item)).collect(),
             ),
@@ -173,7 +184,7 @@ impl Builder<'_> {
 /// A plain scalar that YAML 1.1 takes for a boolean: lower case, upper case or capitalised.
 fn is_boolean(written: &str) -> bool {
     let lower = written.to_ascii_lowercase();
-    if !["y", "yes", "on", "true", "n", "no", "off", "false"].contains(&lower.as_str()) {
+    if !is_boolean_word(written) {
         return false;
     }
     let mut rest = written.chars();
@@ -181,6 +192,21 @@ fn is_boolean(written: &str) -> bool {
     written == lower
         || written == lower.to_ascii_uppercase()
         || (first_is_upper && rest.all(|c| c.is_ascii_lowercase()))
+}
+
+/// The same in any mix of cases.
+fn is_boolean_word(written: &str) -> bool {
+    ["y", "yes", "on", "true", "n", "no", "off", "false"].iter().any(|word| word.eq_ignore_ascii_case(written))
+}
+
+/// A decimal number with `_` between its digits, which YAML 1.1 has and the parser knows of whole numbers only.
+fn underscored(text: &str) -> Option<f64> {
+    if !text.contains('_') || !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')) {
+        return None;
+    }
+    let plain = text.replace('_', "");
+    let is_decimal = plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    plain.parse().ok().filter(|_| is_decimal)
 }
 
 // === impl Raw, Key ===

@@ -161,7 +161,7 @@ fn of_listener(listener: &ListenerVerdict) -> String {
     lines.join("\n")
 }
 
-fn served(snapshot: &Snapshot) -> String {
+pub(crate) fn served(snapshot: &Snapshot) -> String {
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("a String takes all");
     for (name, listener) in &snapshot.listeners {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod cluster_order;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod golden;
@@ -12,5 +14,7 @@ mod json;
 mod order;
 #[cfg(test)]
 mod refused;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod worlds;
