@@ -11,8 +11,8 @@
 ARG RUST=rust:1.95.0-alpine3.22
 
 FROM ${RUST} AS build
-# A C compiler for the TLS library and the allocator; the authorities that the images trust.
-RUN apk add --no-cache build-base ca-certificates
+# A C compiler and the headers of the kernel for the TLS library and the allocator; the authorities that the images trust.
+RUN apk add --no-cache build-base linux-headers ca-certificates
 WORKDIR /source
 COPY . .
 ENV CARGO_TERM_COLOR=never
