@@ -7,6 +7,7 @@ pub mod facts;
 pub mod gather;
 pub mod report;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -62,9 +63,14 @@ pub async fn status(options: &Status) -> Result<Exit, CommandError> {
     let cluster = options.access.cluster().await?;
     let scope = if options.install_only { Scope::Install } else { Scope::Whole };
     let deadline = Instant::now() + options.wait.unwrap_or_default();
+    // Once for all: a signal between two waits would be lost.
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut said = None;
     loop {
-        let facts = Box::pin(gather::facts(&cluster, options.namespace.as_deref(), scope)).await;
+        let facts = tokio::select! {
+            facts = Box::pin(gather::facts(&cluster, options.namespace.as_deref(), scope)) => facts,
+            _ = &mut interrupt => return Ok(Exit::Interrupted),
+        };
         let report = check::report(&facts);
         if report.result != Level::Problem || Instant::now() >= deadline {
             report.print(options.output)?;
@@ -76,7 +82,7 @@ pub async fn status(options: &Status) -> Result<Exit, CommandError> {
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut interrupt => {
                 report.print(options.output)?;
                 return Ok(Exit::Interrupted);
             }

@@ -256,6 +256,27 @@ fn a_cluster_that_cannot_be_reached_is_told_from_a_wrong_command_line() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn ctrl_c_ends_a_wait_with_what_was_found() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = kubeconfig(&format!("http://{gone}"));
+    let file = config.path().join("config");
+    let arguments = ["status", "--wait", "10m", "-o", "json", "--kubeconfig", text_of(&file)];
+    let mut command = tokio::process::Command::from(ringway(&arguments));
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("waiting: ") {
+        assert_ne!(tokio::io::AsyncReadExt::read_buf(&mut stderr, &mut seen).await.unwrap(), 0);
+    }
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), child.wait_with_output()).await.unwrap();
+    let (code, out, _) = finish(ended.unwrap());
+    assert!(code == 130 && out.contains(&gone.to_string()), "{code}: {out}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn ctrl_c_cancels_a_call() {
     let server = Server::legacy().await.unwrap();
     let arguments = ["call", &server.url(), "countdown", r#"{"from": 600, "delay_ms": 100}"#];
