@@ -48,6 +48,8 @@ pub trait Obey: Send + Sync + 'static {
     /// Seals the secrets of the copy on disk.
     fn keyring(&self) -> Arc<Keyring>;
     fn metrics(&self) -> Arc<StreamMetrics>;
+    /// There is no stream, and why. Of interest to who has nothing to serve yet.
+    fn unreachable(&self, reason: &str);
 }
 
 /// What a pod is told to follow.
@@ -162,10 +164,21 @@ impl Follower {
                 }
                 End::Broken { reason, was_good } => {
                     failures = if was_good { 0 } else { failures + 1 };
-                    tracing::warn!(operator = %self.settings.operator, %reason, "no stream from the operator; serving on");
+                    self.obey.unreachable(&reason);
+                    self.complain(failures, &reason);
                 }
             }
             sleep(link::pause(failures, connect::random())).await;
+        }
+    }
+
+    /// Loudly at first, then ever more rarely.
+    fn complain(&self, failures: u32, reason: &str) {
+        let operator = &self.settings.operator;
+        if failures.is_power_of_two() || failures == 0 {
+            tracing::warn!(%operator, reason, failures, "no stream from the operator; what is there is served on");
+        } else {
+            tracing::debug!(%operator, reason, failures, "no stream from the operator");
         }
     }
 

@@ -17,13 +17,13 @@ use crate::pod::cut;
 use crate::wire;
 
 /// Everything that is known.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Facts {
     pub backends: BTreeMap<ObjectName, BackendFacts>,
     pub routes: BTreeMap<ObjectName, RouteFacts>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct BackendFacts {
     pub reach: Reach,
     /// CamelCase, when not reached: `Timeout`, `ConnectionRefused`, `Unauthorized`, `TLS`, `DNS`, `ProtocolError`, ...
@@ -39,7 +39,7 @@ pub struct BackendFacts {
     pub resources: Option<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct RouteFacts {
     pub tools: Option<u32>,
     /// Visible names that more than one section claims; the first [`LIST_LENGTH`].
@@ -47,7 +47,7 @@ pub struct RouteFacts {
 }
 
 /// Whether a backend answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Reach {
     /// Not tried yet.
     #[default]

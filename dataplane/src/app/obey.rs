@@ -26,4 +26,8 @@ impl Obey for Gateway {
     fn metrics(&self) -> Arc<StreamMetrics> {
         Arc::clone(&self.shared.telemetry.metrics.stream)
     }
+
+    fn unreachable(&self, reason: &str) {
+        self.config_missing(format!("no snapshot on disk, and none from the operator: {reason}"));
+    }
 }

@@ -59,21 +59,25 @@ impl Relayed {
         let rejections = Rejection::all_from_wire(report.rejections);
         let facts = Facts::from_wire(report.facts.unwrap_or_default());
         let forgotten = report.forgotten.into_iter().filter_map(|gone| Key::from_wire(gone.kind, gone.name).ok());
+        let forgotten: Vec<Key> = forgotten.collect();
         let is_connected = report.is_connected;
+        let pods = &self.publisher.pods;
         if let Some(row) = self.rows.get(&name) {
-            self.publisher.pods.change(row, |state| {
-                let mut known = std::mem::take(&mut state.facts);
-                if !facts.is_empty() {
-                    Arc::make_mut(&mut known).merge(facts);
-                }
-                for key in forgotten {
-                    Arc::make_mut(&mut known).forget(&key);
-                }
-                *state = PodState { pod, is_connected, position, rejections, facts: known };
+            if !facts.is_empty() || !forgotten.is_empty() {
+                pods.change_facts(row, |known| {
+                    known.merge(facts);
+                    for key in &forgotten {
+                        known.forget(key);
+                    }
+                });
+            }
+            pods.change(row, |state| {
+                let facts = std::mem::take(&mut state.facts);
+                *state = PodState { pod, is_connected, position, rejections, facts };
             });
         } else if self.rows.len() < PODS {
             let state = PodState { pod, is_connected, position, rejections, facts: Arc::new(facts) };
-            self.rows.insert(name, self.publisher.pods.join(self.source, state));
+            self.rows.insert(name, pods.join(self.source, state));
         }
         Ok(())
     }

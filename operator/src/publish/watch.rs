@@ -114,21 +114,23 @@ impl Watch {
         counters.lag.observe(acked.sent_at.elapsed().as_secs_f64());
         counters.holds.inc_by(u64::from(acked.is_held));
         counters.rejections.inc_by(acked.rejections.len() as u64);
-        Ok(self.publisher.pods.change(&self.row, |state| {
-            state.position = acked.position;
-            state.rejections = acked.rejections;
-            if !acked.removed.is_empty() && !state.facts.is_empty() {
-                let facts = Arc::make_mut(&mut state.facts);
+        let pods = &self.publisher.pods;
+        if !acked.removed.is_empty() {
+            pods.change_facts(&self.row, |facts| {
                 for key in &acked.removed {
                     facts.forget(key);
                 }
-            }
+            });
+        }
+        Ok(pods.change(&self.row, |state| {
+            state.position = acked.position;
+            state.rejections = acked.rejections;
         }))
     }
 
     fn facts(&self, facts: wire::Facts) -> bool {
         let facts = Facts::from_wire(facts);
-        self.publisher.pods.change(&self.row, |state| Arc::make_mut(&mut state.facts).merge(facts))
+        self.publisher.pods.change_facts(&self.row, |known| known.merge(facts))
     }
 
     fn broken(&self, error: &SessionError) -> Status {

@@ -53,6 +53,10 @@ impl Obey for Obedient {
     fn metrics(&self) -> Arc<StreamMetrics> {
         Arc::clone(&self.metrics)
     }
+
+    fn unreachable(&self, reason: &str) {
+        assert!(!reason.is_empty());
+    }
 }
 
 pub(crate) fn settings(name: &str, operator: &str, tls: &Path, state: Option<&Path>) -> FollowSettings {

@@ -1,6 +1,5 @@
 //! 200 pods, 10,000 objects, one replica: prints time, bytes and memory. `cargo nextest run --release --run-ignored only
 //! --no-capture scale`; no figure is judged, but the end state is.
-#![expect(clippy::print_stdout, reason = "prints its figures")]
 
 use std::fs;
 use std::sync::Arc;

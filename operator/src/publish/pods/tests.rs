@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_config_stream::Pod;
+use ringway_config_stream::{BackendFacts, Facts, Pod};
 use ringway_snapshot::ObjectName;
 use tokio::time::{advance, timeout};
 
@@ -80,4 +80,24 @@ async fn a_pod_that_left_is_forgotten_in_time() {
     advance(FORGET_AFTER).await;
     table.join(Source::Own, state("q", "n"));
     assert_eq!(told(&table).await.keys().cloned().collect::<Vec<_>>(), [name("q")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_facts_are_held_once() {
+    let table = Table::new();
+    let facts = |tools| {
+        let facts = BackendFacts { tools: Some(tools), ..BackendFacts::default() };
+        Facts { backends: [(ObjectName::new("tools", "b"), facts)].into(), ..Facts::default() }
+    };
+    let rows: Vec<_> = (0..3).map(|n| table.join(Source::Own, state(&format!("p{n}"), "n"))).collect();
+    for (row, tools) in rows.iter().zip([1, 2, 1]) {
+        table.change_facts(row, |known| known.merge(facts(tools)));
+    }
+    let pods = told(&table).await;
+    let of = |pods: &Pods, n| Arc::clone(&pods[&name(&format!("p{n}"))].facts);
+    assert!(Arc::ptr_eq(&of(&pods, 0), &of(&pods, 2)) && *of(&pods, 1) == facts(2));
+    // A change of one is no change of the other.
+    table.change_facts(&rows[0], |known| known.merge(facts(2)));
+    let pods = told(&table).await;
+    assert!(Arc::ptr_eq(&of(&pods, 0), &of(&pods, 1)) && *of(&pods, 2) == facts(1));
 }
