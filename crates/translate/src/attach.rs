@@ -35,22 +35,31 @@ pub(crate) struct Parent {
     pub(crate) places: Result<Vec<Place>, (&'static str, String)>,
 }
 
-/// In the order of `parentRefs`. Those that lead to a Gateway of another class are not ours and left out.
+/// In the order of `parentRefs`. Those that lead to a Gateway of another class are not ours and left out, unless all
+/// do: nobody else serves the kind, and a route without any entry would look well.
 pub(crate) fn parents(
     grounds: Grounds<'_>,
     namespace: &str,
     references: Option<&[ParentRef]>,
     hostnames: &[String],
 ) -> Vec<Parent> {
-    let Some(references) = references else { return vec![default_parent(grounds, namespace, hostnames)] };
-    let all = references.iter().enumerate();
-    all.filter_map(|(index, reference)| {
+    let Some(references) = references.filter(|references| !references.is_empty()) else {
+        return vec![default_parent(grounds, namespace, hostnames)];
+    };
+    let mut parents = Vec::new();
+    let mut foreign = Vec::new();
+    for (index, reference) in references.iter().enumerate() {
         let field = FieldPath::of("spec.parentRefs").index(index);
         let gateway = ObjectName::new(reference.namespace.as_deref().unwrap_or(namespace), reference.name.as_str());
-        let places = places(grounds, namespace, &gateway, reference, hostnames)?;
-        Some(Parent { field, reference: as_written(reference), gateway, places })
-    })
-    .collect()
+        let places = places(grounds, namespace, &gateway, reference, hostnames);
+        let list = if places.is_some() { &mut parents } else { &mut foreign };
+        let places = places.unwrap_or_else(|| {
+            let shown = text::cut(&gateway.to_string());
+            Err(("NoMatchingParent", format!("Gateway {shown} is of no class of this install (gatewayClassName)")))
+        });
+        list.push(Parent { field, reference: as_written(reference), gateway, places });
+    }
+    if parents.is_empty() { foreign } else { parents }
 }
 
 /// Without `parentRefs`: the install's own listener.

@@ -123,9 +123,9 @@ impl<'a> Refs<'a> {
         let Some(install) = install else { return Some(()) };
         let (namespace, release) = (text::cut(&name.namespace), &install.name);
         let message = format!(
-            "Ringway may not read Secrets of namespace {namespace}; let it: kubectl create rolebinding \
-             {release}-secret-reader --namespace={namespace} --clusterrole={release}-secret-reader \
-             --serviceaccount={}:{release}-operator",
+            "Ringway may not read Secrets of namespace {namespace}; add it to `secretNamespaces` of the chart, which \
+             makes the RoleBinding, too: kubectl create rolebinding {release}-secret-reader --namespace={namespace} \
+             --clusterrole={release}-secret-reader --serviceaccount={}:{release}-operator",
             install.namespace
         );
         scope.error(field, Reason::RefNotPermitted, message);

@@ -36,6 +36,7 @@ pub(crate) struct Draft {
 pub(crate) fn route(scope: &mut Scope<'_>, known: Known<'_>, spec: &MCPRouteSpec) -> Draft {
     refuse_later_features(scope, spec);
     access::check(scope, spec);
+    place::parents(scope, spec.parent_refs.as_deref());
     let hostnames = place::hostnames(scope, spec.hostnames.as_deref());
     let path = place::path(scope, spec.path.as_deref());
     let allowed_origins = place::origins(scope, &spec.allowed_origins);

@@ -2,13 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use ringway_crds::route::ParentRef;
+
 use crate::path::FieldPath;
 use crate::problem::Reason;
 use crate::scope::Scope;
 use crate::text;
 
+/// As Gateway API bounds them.
+const MAX_PARENTS: usize = 32;
 const MAX_HOSTNAMES: usize = 16;
 const MAX_ORIGINS: usize = 64;
+
+/// What is wrong with the list as a whole; where it leads is `attach`'s question.
+pub(super) fn parents(scope: &mut Scope<'_>, list: Option<&[ParentRef]>) {
+    let field = FieldPath::of("spec.parentRefs");
+    if list.is_some_and(<[_]>::is_empty) {
+        scope.error(&field, Reason::InvalidValue, "must not be empty; leave it out for the install's own listener");
+    }
+    scope.at_most(&field, list.unwrap_or_default().len(), MAX_PARENTS);
+}
 
 pub(super) fn hostnames(scope: &mut Scope<'_>, list: Option<&[String]>) -> Vec<String> {
     let field = FieldPath::of("spec.hostnames");
