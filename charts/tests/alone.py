@@ -207,6 +207,7 @@ def notes_say_url_next_commands_and_warnings():
     for text in ("replicas is 1", "networkPolicy.enabled is false", "demo.enabled", "every Secret of the cluster", "sessionAffinity is None"):
         assert text not in usual, text
     assert "sessionAffinity is None" in notes("--set", "dataplane.service.sessionAffinity=None")
+    assert "ringway.dev/metrics-reader=true" in notes("--set", "monitoring.podMonitor.enabled=true")
     odd = notes("--set", "dataplane.replicas=1,operator.replicas=1,demo.enabled=true,networkPolicy.enabled=false,secretNamespaces={*}")
     for text in ("dataplane.replicas is 1", "operator.replicas is 1",
                  "networkPolicy.enabled is false", "demo.enabled", "every Secret of the cluster", "helm test ringway"):
