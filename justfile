@@ -41,7 +41,7 @@ kubernetes *args:
     set -euo pipefail
     e2e/cluster/cluster.sh up --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
-    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter -E 'binary(kubernetes)' {{args}}
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
 
 # A cluster to try things in, until `just cluster-down`: `e2e/cluster/cluster.sh exec kubectl get nodes`, `just cluster-test`.
 cluster-up nodes="1":
@@ -52,7 +52,7 @@ cluster-down:
 
 # The tests of `just kubernetes` on the cluster of `just cluster-up`.
 cluster-test *args:
-    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter -E 'binary(kubernetes)' {{args}}
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
 
 # The benchmark beside Envoy, with figures: only a release build on a quiet machine says anything.
 bench *args:

@@ -6,8 +6,10 @@
 #   cluster.sh up [NODES] [--owner PID]   starts one anew (1 node), with our images and DNS; with an owner it ends when that process ends.
 #                                         0: the control plane alone, without images and DNS (local only)
 #   cluster.sh down                       leaves nothing behind
-#   cluster.sh exec COMMAND...            runs a command that reaches the cluster: kubectl, helm and KUBECONFIG are set
+#   cluster.sh exec COMMAND...            runs a command that reaches the cluster: kubectl, helm and KUBECONFIG are set; pods reach
+#                                         the command at RINGWAY_CLUSTER_HOST
 #   cluster.sh load FILE.tar...           brings images into every node
+#   cluster.sh container-kill NODE ID     a crash: kills a container's process, as its pod's status names it
 #   cluster.sh node-kill NODE | node-boot NODE | cut NODE | join NODE       a power cut and its end, a pulled cable and its end
 #
 # RINGWAY_CLUSTER_NAME keeps clusters of one machine apart; the default is made from the path of this repository.
@@ -88,12 +90,12 @@ command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
   up) up "$@" ;;
-  raise | down | exec | load | node-kill | node-boot | cut | join)
+  raise | down | exec | load | container-kill | node-kill | node-boot | cut | join)
     need_rights "$command" "$@" # comes back only with the rights that the provider needs
     case $command in
       raise | down) "$command" "$@" ;;
       *) "provider_${command//-/_}" "$@" ;;
     esac
     ;;
-  *) fail "usage: up [NODES] [--owner PID] | down | exec COMMAND... | load FILE... | node-kill|node-boot|cut|join NODE" ;;
+  *) fail "usage: up [NODES] [--owner PID] | down | exec COMMAND... | load FILE... | container-kill NODE ID | node-kill|node-boot|cut|join NODE" ;;
 esac

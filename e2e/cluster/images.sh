@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Packs images without a daemon.
 #   images.sh cluster OUT BIN   what the local cluster needs: the pause container and DNS
-#   images.sh ringway OUT       ours, as the final stages of the Dockerfile say, from the debug build: ringway/{operator,dataplane,cli}:e2e, and the
-#                               same as :e2e-next, which a test can upgrade to
+#   images.sh ringway OUT       ours, as the final stages of the Dockerfile say, from the debug build: ringway/{operator,dataplane,cli} with this version
+#                               as tag, as charts and manifests name them, and the same as `next`, which a test can upgrade to
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 what=${1:?cluster or ringway} out=${2:?the folder for the archives}
 root=$here/../..
+mkdir -p "$out"
 case $what in
   cluster)
     bin=${3:?the folder of the programs}
@@ -24,7 +25,8 @@ case $what in
       cargo rustc --quiet --locked -p "$package" --bin "$name" -- -C target-feature=+crt-static -C strip=debuginfo
       cmp --silent "$target/debug/$name" "$out/bin/$name" || cp "$target/debug/$name" "$out/bin/$name"
     done
-    for tag in e2e e2e-next; do
+    version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+    for tag in "$version" next; do
       [ "$out/$tag.tar" -nt "$out/bin/ringway-operator" ] && [ "$out/$tag.tar" -nt "$out/bin/ringway-dataplane" ] &&
         [ "$out/$tag.tar" -nt "$out/bin/ringway" ] && [ "$out/$tag.tar" -nt Dockerfile ] && continue
       "$here/image.py" dockerfile "$out/$tag.tar" Dockerfile --root "build:/out=$out/bin" --root build:/etc/ssl/certs=/etc/ssl/certs \

@@ -5,7 +5,7 @@ gateway_api=v1.6.3 # as in gateway-api/go.mod
 
 provider_check() {
   local tool
-  for tool in docker kind kubectl helm; do
+  for tool in docker kind kubectl helm go; do
     command -v "$tool" >/dev/null || fail "RINGWAY_CLUSTER=kind needs $tool on PATH"
   done
   docker info >/dev/null 2>&1 || fail "docker does not answer: is its daemon running, and may this user use it?"
@@ -14,17 +14,18 @@ provider_check() {
 need_rights() { :; } # whoever may use Docker
 
 provider_prepare() {
-  mkdir -p "$images"
-  rm -f "$images/cluster.tar" # what the local cluster needs besides ours
-  "$here/images.sh" ringway "$images"
+  "$here/images.sh" ringway "$images/ringway"
+  mkdir -p "$images/bin"
+  (cd "$here" && CGO_ENABLED=0 go build -o "$images/bin/judge" ./judge)
 }
 
 provider_up() {
   local worker
-  cp "$here/kind.yaml" "$state/kind.yaml"
+  mkdir -p "$state/audit"
+  sed "s#AUDIT_POLICY#$here/audit.yaml#; s#AUDIT_LOG#$state/audit#" "$here/kind.yaml" >"$state/kind.yaml"
   for ((worker = 1; worker < $1; worker++)); do echo "  - role: worker" >>"$state/kind.yaml"; done
   kind create cluster --name "$RINGWAY_CLUSTER_NAME" --config "$state/kind.yaml" --kubeconfig "$kubeconfig" --wait 120s
-  provider_load "$images"/*.tar
+  provider_load "$images"/ringway/*.tar
   KUBECONFIG=$kubeconfig kubectl apply --server-side \
     -f "https://github.com/kubernetes-sigs/gateway-api/releases/download/$gateway_api/standard-install.yaml"
 }
@@ -33,7 +34,9 @@ provider_down() { kind delete cluster --name "$RINGWAY_CLUSTER_NAME" --kubeconfi
 
 provider_exec() {
   [ -e "$kubeconfig" ] || fail "no cluster is up: run cluster.sh up"
-  exec env KUBECONFIG="$kubeconfig" "$@"
+  local host
+  host=$(docker network inspect kind -f '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m1 '\.')
+  exec env KUBECONFIG="$kubeconfig" PATH="$images/bin:$PATH" RINGWAY_CLUSTER_HOST="$host" RINGWAY_CLUSTER_AUDIT="$state/audit/audit.log" "$@"
 }
 
 provider_load() {
@@ -41,6 +44,7 @@ provider_load() {
   for file; do kind load image-archive "$file" --name "$RINGWAY_CLUSTER_NAME"; done
 }
 
+provider_container_kill() { docker exec "$1" ctr -n k8s.io task kill --signal SIGKILL "$2"; }
 provider_node_kill() { docker kill "$1" >/dev/null; }
 provider_node_boot() { docker start "$1" >/dev/null; }
 provider_cut() {

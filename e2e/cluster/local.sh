@@ -83,6 +83,7 @@ start_apiserver() {
     --requestheader-username-headers X-Remote-User \
     --proxy-client-cert-file "$pki/front-proxy.crt" --proxy-client-key-file "$pki/front-proxy.key" \
     --default-not-ready-toleration-seconds 10 --default-unreachable-toleration-seconds 10 \
+    --audit-policy-file "$here/audit.yaml" --audit-log-path "$state/audit.log" \
     --profiling=false ${RINGWAY_APISERVER_FLAGS:-}
   within 60 "the apiserver (its log is $state/apiserver.log)" kubectl get --raw /readyz
 }
@@ -127,9 +128,8 @@ provider_prepare() { # as the user: cargo and go run here
   local bin
   bin=$("$here/build.sh")
   [ "$1" -gt 0 ] || return 0
-  mkdir -p "$images"
-  "$here/images.sh" cluster "$images" "$bin"
-  "$here/images.sh" ringway "$images"
+  "$here/images.sh" cluster "$images/cluster" "$bin"
+  "$here/images.sh" ringway "$images/ringway"
 }
 
 provider_up() {
@@ -178,17 +178,23 @@ provider_exec() {
   [ -e "$state/bin" ] || fail "no cluster is up: run cluster.sh up"
   local as=()
   [ -z "${SUDO_UID:-}" ] || as=(--setgid "$SUDO_GID" --setuid "$SUDO_UID")
-  exec nsenter --net="/run/netns/$CLUSTER-cp" "${as[@]}" env KUBECONFIG="$pki/admin.kubeconfig" PATH="$state/bin:$PATH" "$@"
+  exec nsenter --net="/run/netns/$CLUSTER-cp" "${as[@]}" env KUBECONFIG="$pki/admin.kubeconfig" PATH="$state/bin:$PATH" \
+    RINGWAY_CLUSTER_HOST=10.89.0.1 RINGWAY_CLUSTER_AUDIT="$state/audit.log" "$@"
+}
+
+on_node() { # on_node NODE COMMAND...: in the namespaces of its first process
+  nsenter --target "$(pgrep -P "$(cat "$state/$1.pid")")" --mount --net --pid "${@:2}"
 }
 
 provider_load() {
-  local file pid
+  local pid node file
   for pid in "$state"/node-*.pid; do
-    pid=$(pgrep -P "$(cat "$pid")") # node.sh itself, the first process of the node
-    for file; do nsenter --target "$pid" --mount --net ctr -n k8s.io images import "$file" >/dev/null; done
+    node=$(basename "$pid" .pid)
+    for file; do on_node "$node" ctr -n k8s.io images import "$file" >/dev/null; done
   done
 }
 
+provider_container_kill() { on_node "$1" ctr -n k8s.io task kill --signal SIGKILL "$2"; }
 provider_node_kill() { stop "$state/$1.pid"; }
 provider_node_boot() {
   BIN=$(readlink "$state/bin")

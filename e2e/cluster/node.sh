@@ -96,7 +96,7 @@ YAML
 
 containerd --config "$state/containerd.toml" > "$state/containerd.log" 2>&1 &
 until ctr version > /dev/null 2>&1; do sleep 0.1; done
-for image in "$STATE"/images/*.tar; do ctr -n k8s.io images import "$image" > /dev/null; done
+for image in "$STATE"/images/*/*.tar; do ctr -n k8s.io images import "$image" > /dev/null; done
 "$BIN/kubelet" --config "$state/kubelet.yaml" --kubeconfig "$STATE/pki/$name.kubeconfig" --hostname-override "$name" \
   --node-ip "$ip" --node-labels "topology.kubernetes.io/zone=$zone" > "$state/kubelet.log" 2>&1 &
 "$BIN/kube-proxy" --config "$state/proxy.yaml" > "$state/proxy.log" 2>&1 &

@@ -6,10 +6,11 @@
 pub mod install;
 pub mod namespace;
 pub mod object;
+pub mod traffic;
 
 use std::env;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -113,6 +114,15 @@ impl Cluster {
         }
     }
 
+    /// What the API answers to a POST.
+    pub fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let mut connection = http::Connection::open(self.port.address())?;
+        let headers = [("Content-Type", "application/json")];
+        let reply = connection.exchange("POST", path, &headers, body.to_string().as_bytes())?;
+        let answer = serde_json::from_slice(&reply.body).with_context(|| format!("JSON of {path}"))?;
+        Ok((reply.head.status, answer))
+    }
+
     /// What the API answers to a GET, as text: logs, metrics of pods.
     pub fn get_text(&self, path: &str) -> Result<String> {
         let reply = http::get(self.port.address(), path)?;
@@ -177,7 +187,7 @@ impl Cluster {
             last = object;
             Ok(found)
         });
-        found.with_context(|| last.map_or_else(|| format!("{path} is not there"), |object| format!("{object:#}")))
+        found.with_context(|| last.map_or_else(|| format!("{path} is not there"), |object| object::shown(&object)))
     }
 
     /// Waits until an object is gone.
@@ -194,11 +204,26 @@ impl Cluster {
         Ok(items.into_iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none()).collect())
     }
 
+    /// Crashes a container: its process is killed on its node.
+    pub fn kill_container(&self, node: &str, id: &str) -> Result<()> {
+        script(&["container-kill", node, id])
+    }
+
     /// A power cut, its end, a pulled cable, its end: `node-kill`, `node-boot`, `cut`, `join` of `cluster.sh`.
     pub fn node(&self, verb: &str, node: &str) -> Result<()> {
-        let script = places::repository().join("e2e/cluster/cluster.sh");
-        run(Command::new(script).args([verb, node]), "")?.stdout().map(drop)
+        script(&[verb, node])
     }
+
+    /// Where pods reach this test.
+    pub fn host(&self) -> Result<IpAddr> {
+        let host = env::var("RINGWAY_CLUSTER_HOST").context("RINGWAY_CLUSTER_HOST: set by `cluster.sh exec`")?;
+        host.parse().with_context(|| format!("RINGWAY_CLUSTER_HOST {host}"))
+    }
+}
+
+fn script(args: &[&str]) -> Result<()> {
+    let script = places::repository().join("e2e/cluster/cluster.sh");
+    run(Command::new(script).args(args), "")?.stdout().map(drop)
 }
 
 /// Runs a command to its end.

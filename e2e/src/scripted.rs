@@ -3,7 +3,7 @@
 //! One HTTP message per connection. It is the odd one out here: everything that a real server can show is shown with a real one.
 
 use std::io::{BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -38,7 +38,11 @@ impl Say {
 impl Scripted {
     /// A server that answers each message with what `script` says of it.
     pub fn start(script: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a port for a scripted server")?;
+        Self::start_at(IpAddr::V4(Ipv4Addr::LOCALHOST), script)
+    }
+
+    fn start_at(host: IpAddr, script: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0)).context("a port for a scripted server")?;
         let address = listener.local_addr().context("address of a scripted server")?;
         let (stop, script) = (Arc::new(AtomicBool::new(false)), Arc::new(script));
         let stopped = Arc::clone(&stop);
@@ -58,6 +62,15 @@ impl Scripted {
     /// A legacy server with one tool, `hello`. What `special` has an answer for is answered so.
     pub fn legacy(special: impl Fn(&Seen) -> Option<Say> + Send + Sync + 'static) -> Result<Self> {
         Self::start(move |seen| special(seen).unwrap_or_else(|| ordinary(seen)))
+    }
+
+    /// The same where pods of a cluster reach it.
+    pub fn legacy_at(host: IpAddr, special: impl Fn(&Seen) -> Option<Say> + Send + Sync + 'static) -> Result<Self> {
+        Self::start_at(host, move |seen| special(seen).unwrap_or_else(|| ordinary(seen)))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self) -> String {

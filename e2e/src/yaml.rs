@@ -5,6 +5,14 @@ pub fn backend(name: &str, url: &str) -> String {
     format!("apiVersion: ringway.dev/v1alpha1\nkind: MCPBackend\nmetadata: {{ name: {name} }}\nspec:\n  url: {url}\n")
 }
 
+/// An `MCPBackend` that is a Service on port 8080, with further lines of its spec.
+pub fn service(name: &str, service: &str, more: &str) -> String {
+    format!(
+        "apiVersion: ringway.dev/v1alpha1\nkind: MCPBackend\nmetadata: {{ name: {name} }}\nspec:\n  \
+         service: {{ name: {service}, port: 8080, path: /mcp }}\n{more}"
+    )
+}
+
 /// An `MCPBackend` that is a command.
 pub fn stdio(name: &str, command: &str, args: &[&str]) -> String {
     // A JSON string is a YAML string.

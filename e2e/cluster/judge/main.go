@@ -1,19 +1,22 @@
 // Judges one object, read as JSON from standard input, as the tools that wait for objects do.
 //
-//	judge kstatus           what kstatus says (Helm --wait, Flux, kubectl-slice): Current, InProgress, Failed, Terminating, NotFound
+//	judge kstatus           what kstatus says (Helm --wait, Flux): Current, InProgress, Failed, Terminating, NotFound
 //	judge argo HEALTH.lua   what Argo CD says with this script: Healthy, Progressing, Degraded, ...
 //
-// It prints the verdict, a tab, and the message.
+// It prints the verdict, a tab, and the message. With `judge json` it prints documents of YAML as kubectl reads them, one line of JSON each.
 package main
 
 import (
-	"encoding/json"
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	lua "github.com/yuin/gopher-lua"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
 func main() {
@@ -24,8 +27,16 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) == 1 && args[0] == "json" {
+		return convert()
+	}
 	var object map[string]any
-	if err := json.NewDecoder(os.Stdin).Decode(&object); err != nil {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	// Whole numbers stay whole, as everywhere in Kubernetes.
+	if err := json.Unmarshal(text, &object); err != nil {
 		return fmt.Errorf("the object: %w", err)
 	}
 	switch {
@@ -39,7 +50,27 @@ func run(args []string) error {
 	case len(args) == 2 && args[0] == "argo":
 		return argo(args[1], object)
 	default:
-		return fmt.Errorf("usage: judge kstatus | judge argo HEALTH.lua")
+		return fmt.Errorf("usage: judge kstatus | judge argo HEALTH.lua | judge json")
+	}
+}
+
+// convert reads YAML by the parser of kubectl and of everything else in Kubernetes.
+func convert() error {
+	reader := yaml.NewYAMLReader(bufio.NewReader(os.Stdin))
+	for {
+		document, err := reader.Read()
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		converted, err := yaml.ToJSON(document)
+		if err != nil {
+			return err
+		}
+		if string(converted) != "null" {
+			fmt.Println(string(converted))
+		}
 	}
 }
 
@@ -74,6 +105,8 @@ func toLua(state *lua.LState, value any) lua.LValue {
 	switch value := value.(type) {
 	case bool:
 		return lua.LBool(value)
+	case int64:
+		return lua.LNumber(value)
 	case float64:
 		return lua.LNumber(value)
 	case string:

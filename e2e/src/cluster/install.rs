@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Cluster;
@@ -19,9 +19,15 @@ pub const CRDS: &str = "ringway-crds";
 /// How long Helm may wait for an install.
 pub const WAIT: &str = "120s";
 
-/// What the tests set and nobody else: images that no registry has, by their tag.
-pub const IMAGES: &[&str] =
-    &["--set=operator.image.tag=e2e", "--set=dataplane.image.tag=e2e", "--set=cli.image.tag=e2e"];
+/// The tag of our images: charts and manifests name it, so the tests set nothing that a user would not set.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The same images under another tag: what an upgrade goes to.
+pub const NEXT: &str = "next";
+
+/// Taken by who installs, since tests are processes of their own.
+const LOCK: &str = "ringway-e2e-install";
+/// Stands in the cluster once an install failed.
+const FAILED: &str = "/api/v1/namespaces/default/configmaps/ringway-install-failed";
 
 /// The shared release.
 #[derive(Debug)]
@@ -33,15 +39,37 @@ impl<'a> Install<'a> {
     /// The release, installed when it is not there.
     pub fn shared(cluster: &'a Cluster) -> Result<Self> {
         let install = Self { cluster };
-        // Tests are processes of their own.
-        let lock = File::create(std::env::temp_dir().join("ringway-e2e-install")).context("a lock")?;
+        let lock = File::create(std::env::temp_dir().join(LOCK)).context("a lock")?;
         lock.lock().context("a lock")?;
         if install.is_whole()? {
             return Ok(install);
         }
-        install.helm_crds(&[])?;
-        install.helm(&[])?;
+        // The first that fails says why, and the others do not wait as long as it did.
+        ensure!(cluster.get(FAILED)?.is_none(), "Ringway is not whole, and an earlier test could not install it");
+        if !install.has_crds()? {
+            install.helm_crds(&[])?;
+        }
+        if let Err(error) = install.helm(&[]) {
+            cluster.kubectl(&["create", "configmap", "ringway-install-failed", "--namespace=default"])?;
+            return Err(error);
+        }
         Ok(install)
+    }
+
+    /// The resources alone.
+    pub fn crds(cluster: &'a Cluster) -> Result<Self> {
+        let install = Self { cluster };
+        let lock = File::create(std::env::temp_dir().join(LOCK)).context("a lock")?;
+        lock.lock().context("a lock")?;
+        if !install.has_crds()? {
+            install.helm_crds(&[])?;
+        }
+        Ok(install)
+    }
+
+    fn has_crds(&self) -> Result<bool> {
+        let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mcpbackends.ringway.dev";
+        Ok(self.cluster.get(path)?.is_some())
     }
 
     /// `helm upgrade --install` of the CRDs.
@@ -63,7 +91,7 @@ impl<'a> Install<'a> {
         self.cluster.run("helm", &[&args[..], more].concat(), "")?.stdout()
     }
 
-    /// `helm upgrade --install` of Ringway itself, with `more` arguments.
+    /// `helm upgrade --install` of Ringway itself, with default values but for `more` arguments.
     pub fn helm(&self, more: &[&str]) -> Result<String> {
         let chart = places::repository().join("charts/ringway");
         let chart = chart.to_string_lossy();
@@ -75,11 +103,13 @@ impl<'a> Install<'a> {
             "--namespace",
             NAMESPACE,
             "--create-namespace",
+            // Without any value Helm would keep those of before.
+            "--reset-values",
             "--wait",
             "--timeout",
             WAIT,
         ];
-        let outcome = self.cluster.run("helm", &[&args[..], IMAGES, more].concat(), "")?;
+        let outcome = self.cluster.run("helm", &[&args[..], more].concat(), "")?;
         outcome.stdout().with_context(|| self.describe())
     }
 
@@ -175,7 +205,7 @@ pub fn is_pod_ready(pod: &Value) -> bool {
     is_ready && pod.pointer("/metadata/deletionTimestamp").is_none()
 }
 
-/// A folder of the repository, for tests that apply what users apply.
+/// A file of the repository, for tests that apply what users apply.
 pub fn read(path: &str) -> Result<String> {
     let file = places::repository().join(path);
     fs::read_to_string(&file).with_context(|| format!("{}", file.display()))

@@ -1,10 +1,12 @@
-//! A namespace of one test's own, and what stands in it: objects of ours by name, MCP servers as real pods.
+//! Where a test's objects stand: a namespace of its own, or the release's, where routes need no Gateway. What a test applied goes with it.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::install::{NAMESPACE, VERSION};
 use super::object::{self, Condition};
 use super::{Cluster, PATIENCE};
 use crate::wait;
@@ -12,15 +14,22 @@ use crate::wait;
 /// How long a status may take on two busy cores.
 const STATUS: Duration = Duration::from_secs(30);
 
-/// A namespace under the strictest pod security, deleted with its owner.
+/// A namespace in which one test works.
 #[derive(Debug)]
 pub struct Namespace<'a> {
     pub name: String,
     cluster: &'a Cluster,
+    /// What to delete in a namespace that stays.
+    applied: Option<RefCell<Vec<String>>>,
 }
 
 impl<'a> Namespace<'a> {
-    /// Makes it anew: one that an ended run left is removed first.
+    /// The release's own: by default the only one whose routes need no Gateway.
+    pub fn of_the_release(cluster: &'a Cluster) -> Self {
+        Self { name: NAMESPACE.to_owned(), cluster, applied: Some(RefCell::default()) }
+    }
+
+    /// One of the test's own under the strictest pod security, made anew: one that an ended run left is removed first.
     pub fn create(cluster: &'a Cluster, name: &str) -> Result<Self> {
         let path = format!("/api/v1/namespaces/{name}");
         if cluster.get(&path)?.is_some() {
@@ -34,10 +43,13 @@ impl<'a> Namespace<'a> {
                  pod-security.kubernetes.io/enforce: restricted\n    app.kubernetes.io/part-of: ringway-e2e\n"
             ),
         )?;
-        Ok(Self { name: name.to_owned(), cluster })
+        Ok(Self { name: name.to_owned(), cluster, applied: None })
     }
 
     pub fn apply(&self, yaml: &str) -> Result<()> {
+        if let Some(applied) = &self.applied {
+            applied.borrow_mut().push(yaml.to_owned());
+        }
         self.cluster.apply(&self.name, yaml)
     }
 
@@ -45,10 +57,11 @@ impl<'a> Namespace<'a> {
         self.cluster.kubectl(&[&["-n", self.name.as_str()], args].concat())
     }
 
-    /// The API path of one of our objects, by its plural.
+    /// The API path of an object of ours or a Gateway, by its plural.
     #[must_use]
     pub fn path(&self, plural: &str, name: &str) -> String {
-        format!("/apis/ringway.dev/v1alpha1/namespaces/{}/{plural}/{name}", self.name)
+        let group = if plural == "gateways" { "gateway.networking.k8s.io/v1" } else { "ringway.dev/v1alpha1" };
+        format!("/apis/{group}/namespaces/{}/{plural}/{name}", self.name)
     }
 
     /// The object as it is now.
@@ -62,6 +75,15 @@ impl<'a> Namespace<'a> {
         let what = format!("{plural}/{name} in {} to have {kind} {} {}", self.name, wanted.0, wanted.1);
         self.cluster.until(&what, STATUS, &self.path(plural, name), |object| {
             let found = object::condition(object, kind).or_else(|| object::parent_condition(object, kind))?;
+            (found.is_true == wanted.0 && found.reason == wanted.1).then_some(found)
+        })
+    }
+
+    /// The same of a listener of a Gateway.
+    pub fn listener(&self, (gateway, listener): (&str, &str), kind: &str, wanted: (bool, &str)) -> Result<Condition> {
+        let what = format!("listener {listener} of {gateway} to have {kind} {} {}", wanted.0, wanted.1);
+        self.cluster.until(&what, STATUS, &self.path("gateways", gateway), |object| {
+            let found = object::listener_condition(object, listener, kind)?;
             (found.is_true == wanted.0 && found.reason == wanted.1).then_some(found)
         })
     }
@@ -111,11 +133,15 @@ impl<'a> Namespace<'a> {
 
 impl Drop for Namespace<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
+        // Not waited for: names are not used twice.
+        match &self.applied {
+            None => drop(self.kubectl(&["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"])),
+            Some(applied) => {
+                let all = applied.borrow().join("---\n");
+                let args = ["delete", "-n", &self.name, "--wait=false", "--ignore-not-found", "-f", "-"];
+                drop(self.cluster.run("kubectl", &args, &all));
+            }
         }
-        // Not waited for: the next test has a namespace of its own.
-        drop(self.cluster.kubectl(&["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"]));
     }
 }
 
@@ -136,7 +162,7 @@ spec:
       securityContext: {{ runAsNonRoot: true, seccompProfile: {{ type: RuntimeDefault }} }}
       containers:
       - name: server
-        image: ringway/cli:e2e
+        image: ringway/cli:{VERSION}
         imagePullPolicy: Never
         args: [demo, --servers-only, --listen, '0.0.0.0:8080']
         ports: [{{ containerPort: 8080 }}]

@@ -47,6 +47,17 @@ pub fn listener_condition(object: &Value, listener: &str, kind: &str) -> Option<
     current(object, listener.get("conditions")?, kind)
 }
 
+/// For a message: without what nobody reads.
+#[must_use]
+pub fn shown(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        metadata.remove("annotations");
+    }
+    format!("{object:#}")
+}
+
 fn current(object: &Value, list: &Value, kind: &str) -> Option<Condition> {
     let found = list.as_array()?.iter().find(|entry| text(entry, "/type") == Some(kind))?;
     let observed_generation = number(found, "/observedGeneration");

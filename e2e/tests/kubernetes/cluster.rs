@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use ringway_e2e::cluster::install::VERSION;
 use ringway_e2e::cluster::namespace::Namespace;
 use ringway_e2e::cluster::{Cluster, object};
 use ringway_e2e::{http, wait};
@@ -59,7 +60,8 @@ fn pods_serve_and_find_each_other_by_name() -> Result<()> {
 fn pod_security_is_enforced() -> Result<()> {
     let cluster = Cluster::running()?;
     let namespace = Namespace::create(&cluster, "e2e-cluster-security")?;
-    let args = ["-n", &namespace.name, "run", "bad", "--image=ringway/cli:e2e", "--privileged"];
+    let image = format!("--image=ringway/cli:{VERSION}");
+    let args = ["-n", &namespace.name, "run", "bad", &image, "--privileged"];
     let refusal = cluster.run("kubectl", &args, "")?.refusal()?;
     ensure!(refusal.contains("violates PodSecurity"), "{refusal}");
     Ok(())

@@ -1,5 +1,14 @@
 //! Ringway in a real Kubernetes cluster: one file per behaviour, on whichever cluster `e2e/cluster/cluster.sh` made. They share one cluster and one
 //! install by Helm, so they run one after the other (`.config/nextest.toml`).
 
+mod changes;
 mod charts;
 mod cluster;
+mod conditions;
+mod crds;
+mod health;
+mod install;
+mod outage;
+mod rights;
+mod same_yaml;
+mod tenants;
