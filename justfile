@@ -43,6 +43,14 @@ kubernetes *args:
     trap 'e2e/cluster/cluster.sh down' EXIT
     e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
 
+# The same on three nodes, with what only they can show: crashes of operators and nodes, scaling under load.
+kubernetes-full *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    e2e/cluster/cluster.sh up 3 --owner $$
+    trap 'e2e/cluster/cluster.sh down' EXIT
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes --run-ignored all {{args}}
+
 # A cluster to try things in, until `just cluster-down`: `e2e/cluster/cluster.sh exec kubectl get nodes`, `just cluster-test`.
 cluster-up nodes="1":
     e2e/cluster/cluster.sh up {{nodes}}

@@ -16,14 +16,18 @@ case $what in
     done
     ;;
   ringway)
-    target=${CARGO_TARGET_DIR:-$root/target}
-    mkdir -p "$out/bin"
     cd "$root"
-    # Static, so that an image holds one file: only the last link differs from the build of the tests, so dependencies are not compiled twice.
-    for binary in ringway-operator:ringway-operator ringway-dataplane:ringway-dataplane ringway:ringway; do
-      package=${binary%:*} name=${binary#*:}
-      cargo rustc --quiet --locked -p "$package" --bin "$name" -- -C target-feature=+crt-static -C strip=debuginfo
-      cmp --silent "$target/debug/$name" "$out/bin/$name" || cp "$target/debug/$name" "$out/bin/$name"
+    target=${CARGO_TARGET_DIR:-target}/debug
+    # The build of the tests (`just build`), so that nothing is compiled a second time.
+    cargo test --quiet --locked --workspace --no-run
+    for name in ringway-operator:operator ringway-dataplane:dataplane ringway:cli; do
+      # Linked again without a wrapper since: make cargo run the compiler for it.
+      [ "$target/static/${name%:*}" -nt "$target/${name%:*}" ] || touch "${name#*:}/src/main.rs"
+    done
+    RUSTC_WRAPPER=$here/also-static.sh cargo test --quiet --locked --workspace --no-run
+    mkdir -p "$out/bin"
+    for name in ringway-operator ringway-dataplane ringway; do
+      cmp --silent "$target/static/$name" "$out/bin/$name" || cp "$target/static/$name" "$out/bin/$name"
     done
     version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
     for tag in "$version" next; do

@@ -123,6 +123,11 @@ impl Cluster {
         Ok((reply.head.status, answer))
     }
 
+    /// The status code of a GET, such as one that the API passes on to a pod.
+    pub fn status(&self, path: &str) -> Result<u16> {
+        Ok(http::get(self.port.address(), path)?.head.status)
+    }
+
     /// What the API answers to a GET, as text: logs, metrics of pods.
     pub fn get_text(&self, path: &str) -> Result<String> {
         let reply = http::get(self.port.address(), path)?;

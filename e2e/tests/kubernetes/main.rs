@@ -8,6 +8,7 @@ mod conditions;
 mod crds;
 mod health;
 mod install;
+mod nodes;
 mod outage;
 mod rights;
 mod same_yaml;
