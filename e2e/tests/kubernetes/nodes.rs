@@ -71,11 +71,10 @@ fn lost_and_found(name: &str, lose: &str, find: &str) -> Result<()> {
     let install = Install::shared(&cluster)?;
     let namespace = served(&cluster, name)?;
     let pods = install.pods("dataplane")?;
-    let nodes = pods.iter().filter_map(|pod| object::text(pod, "/spec/nodeName"));
+    let mut nodes = pods.iter().filter_map(|pod| object::text(pod, "/spec/nodeName"));
     // The first node is the tests' way to the services.
     let first = first_node(&cluster)?;
-    let lost =
-        nodes.filter(|node| *node != first).last().context("every pod of the data plane is on the first node")?;
+    let lost = nodes.find(|node| *node != first).context("every pod of the data plane is on the first node")?;
     let traffic = Traffic::start(install.address()?, &format!("/{name}"), 4);
     traffic.goes_on(5, PATIENCE)?;
     cluster.node(lose, lost)?;
