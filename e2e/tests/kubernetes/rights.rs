@@ -40,7 +40,8 @@ fn nothing_was_refused() -> Result<()> {
             *refused.entry(request).or_default() += 1;
         }
     }
-    ensure!(asked > 100, "the operator asked only {asked} times: is the audit log right?");
+    // Two replicas that only start list and watch a dozen kinds.
+    ensure!(asked > 40, "the operator asked only {asked} times: is the audit log right?");
     ensure!(refused.is_empty(), "refused, with how often: {refused:#?}");
     Ok(())
 }
