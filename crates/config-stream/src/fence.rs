@@ -2,7 +2,8 @@
 //!
 //! A replica whose caches lag, or that just started from a stale one, offers what the pod has left behind. The pod then
 //! holds what it serves. The stated exception: an etcd restored from a backup counts from lower numbers for good, so
-//! that after [`HOLD`] without an offer that is not older, the older one is taken. Called by the data plane.
+//! that after [`HOLD`] without an offer that is not older, the older one is taken. Time in which nobody offered anything
+//! proves nothing and does not count. Called by the data plane.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,14 @@ use crate::position::{Comparison, Position};
 #[derive(Debug)]
 pub struct Fence {
     hold: Duration,
-    held_since: Option<Instant>,
+    held: Option<Held>,
+}
+
+/// Only older states were offered, from `since` to `last`.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    since: Instant,
+    last: Instant,
 }
 
 /// What to do with an offer.
@@ -37,20 +45,23 @@ impl Fence {
     /// Takes an older state after `hold`; [`HOLD`] by default.
     #[must_use]
     pub fn new(hold: Duration) -> Self {
-        Self { hold, held_since: None }
+        Self { hold, held: None }
     }
 
     /// Judges what is offered to somebody who stands at `served`.
     pub fn judge(&mut self, offered: &Position, served: &Position, now: Instant) -> Judgement {
         let Comparison::Older(kinds) = offered.compared_to(served) else {
-            self.held_since = None;
+            self.held = None;
             return Judgement::Take;
         };
-        let since = *self.held_since.get_or_insert(now);
+        // Whoever holds asks again several times within `hold`: half of it without an offer was an outage.
+        let is_broken = |held: &Held| now.saturating_duration_since(held.last) > self.hold / 2;
+        let since = self.held.filter(|held| !is_broken(held)).map_or(now, |held| held.since);
+        self.held = Some(Held { since, last: now });
         match self.hold.checked_sub(now.saturating_duration_since(since)) {
             Some(remaining) if !remaining.is_zero() => Judgement::Hold { kinds, remaining },
             _ => {
-                self.held_since = None;
+                self.held = None;
                 Judgement::TakeOlder { kinds }
             }
         }
@@ -82,12 +93,28 @@ mod tests {
         let after = |seconds: u64| start + Duration::from_secs(seconds);
         let hold = |remaining: u64| Judgement::Hold { kinds: kinds.clone(), remaining: Duration::from_secs(remaining) };
         assert_eq!(fence.judge(&at(9), &served, after(0)), hold(HOLD.as_secs()));
+        assert_eq!(fence.judge(&at(9), &served, after(30)), hold(30));
         assert_eq!(fence.judge(&at(8), &served, after(59)), hold(1));
         // What is not older, even if it is the same, shows that the older one is not the truth.
         assert_eq!(fence.judge(&at(10), &served, after(59)), Judgement::Take);
         assert_eq!(fence.judge(&at(9), &served, after(60)), hold(60));
+        assert_eq!(fence.judge(&at(9), &served, after(90)), hold(30));
         assert_eq!(fence.judge(&at(9), &served, after(120)), Judgement::TakeOlder { kinds: kinds.clone() });
         assert_eq!(fence.judge(&at(8), &at(9), after(121)), hold(60));
+    }
+
+    #[test]
+    fn time_without_any_offer_does_not_count() {
+        let (mut fence, start) = (Fence::default(), Instant::now());
+        let after = |seconds: u64| start + Duration::from_secs(seconds);
+        let remaining = |judgement| match judgement {
+            Judgement::Hold { remaining, .. } => remaining.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(remaining(fence.judge(&at(9), &at(10), after(0))), 60);
+        // Every replica was gone for ten minutes; the first that is back lags a little.
+        assert_eq!(remaining(fence.judge(&at(9), &at(10), after(600))), 60);
+        assert_eq!(remaining(fence.judge(&at(9), &at(10), after(610))), 50);
     }
 
     #[test]

@@ -26,7 +26,10 @@ pub(super) struct Session {
 struct UnderWay {
     edition: Arc<Edition>,
     offer: Arc<Offer>,
-    since: Instant,
+    /// When its first part went out: what the lag is measured from.
+    begun: Instant,
+    /// When its last part went out: the pod can answer from then on.
+    sent: Instant,
 }
 
 /// A pod's answer to an update.
@@ -92,14 +95,15 @@ impl Session {
         &self.base
     }
 
-    pub(super) fn sent(&mut self, offer: Arc<Offer>, edition: Arc<Edition>, since: Instant) {
+    /// All of an update is out that was `begun` then.
+    pub(super) fn sent(&mut self, offer: Arc<Offer>, edition: Arc<Edition>, begun: Instant) {
         self.last = offer.version;
-        self.under_way = Some(UnderWay { edition, offer, since });
+        self.under_way = Some(UnderWay { edition, offer, begun, sent: Instant::now() });
     }
 
     /// Since when an ack is waited for.
     pub(super) fn waits_since(&self) -> Option<Instant> {
-        self.under_way.as_ref().map(|under_way| under_way.since)
+        self.under_way.as_ref().map(|under_way| under_way.sent)
     }
 
     /// Takes an ack in. A pod that held back stands where it stood.
@@ -109,7 +113,7 @@ impl Session {
     pub(super) fn ack(&mut self, ack: wire::Ack) -> Result<Acked, SessionError> {
         let is_it = |under_way: &mut UnderWay| under_way.offer.version == ack.version;
         let under_way = self.under_way.take_if(is_it).ok_or(SessionError::Ack(ack.version))?;
-        let UnderWay { edition, offer, since } = under_way;
+        let UnderWay { edition, offer, begun, .. } = under_way;
         if !ack.is_held {
             self.base = Base::Edition(edition);
         }
@@ -118,7 +122,7 @@ impl Session {
             rejections: Rejection::all_from_wire(ack.rejections),
             is_held: ack.is_held,
             removed: if ack.is_held { vec![] } else { offer.removed.clone() },
-            sent_at: since,
+            sent_at: begun,
         })
     }
 }

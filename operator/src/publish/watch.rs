@@ -81,7 +81,7 @@ impl Watch {
     /// Sends what is new, whole.
     async fn send(&mut self) -> Result<(), Status> {
         let (offer, edition) = self.publisher.offer(self.session.base());
-        let since = Instant::now();
+        let begun = Instant::now();
         let counters = self.publisher.counters();
         for part in Arc::clone(&offer).into_parts() {
             let bytes = part.encoded_len() as u64;
@@ -92,7 +92,7 @@ impl Watch {
             };
         }
         counters.updates.inc();
-        self.session.sent(offer, edition, since);
+        self.session.sent(offer, edition, begun);
         Ok(())
     }
 
