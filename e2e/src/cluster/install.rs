@@ -41,7 +41,7 @@ impl<'a> Install<'a> {
         let install = Self { cluster };
         let lock = File::create(std::env::temp_dir().join(LOCK)).context("a lock")?;
         lock.lock().context("a lock")?;
-        if install.is_whole()? {
+        if install.has_crds()? && install.is_whole()? {
             return Ok(install);
         }
         // The first that fails says why, and the others do not wait as long as it did.

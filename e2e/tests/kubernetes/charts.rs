@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use ringway_e2e::cluster::Cluster;
+use ringway_e2e::cluster::install::Install;
 use ringway_e2e::places;
 
 #[test]
@@ -13,7 +14,9 @@ fn charts_render_what_is_committed_and_refuse_what_cannot_be_meant() -> Result<(
 
 #[test]
 fn an_api_server_takes_everything_and_grants_no_more_than_is_needed() -> Result<()> {
-    Cluster::running()?;
+    let cluster = Cluster::running()?;
+    // Beside an install: in an empty cluster the script would make the resources, and take them away again from whoever came after.
+    let _install = Install::shared(&cluster)?;
     script(&["cluster"])
 }
 
