@@ -12,6 +12,7 @@ use crate::conflict::Place;
 use crate::gateway::{Admits, DEFAULT, Gateways, Listening, own_name};
 use crate::install::ClusterInstall;
 use crate::labels;
+use crate::object::{Content, Object};
 use crate::path::FieldPath;
 use crate::text;
 use crate::world::{Found, World};
@@ -35,8 +36,7 @@ pub(crate) struct Parent {
     pub(crate) places: Result<Vec<Place>, (&'static str, String)>,
 }
 
-/// In the order of `parentRefs`. Those that lead to a Gateway of another class are not ours and left out, unless all
-/// do: nobody else serves the kind, and a route without any entry would look well.
+/// In the order of `parentRefs`. Those that lead to a Gateway of another controller are not ours and left out.
 pub(crate) fn parents(
     grounds: Grounds<'_>,
     namespace: &str,
@@ -46,20 +46,15 @@ pub(crate) fn parents(
     let Some(references) = references.filter(|references| !references.is_empty()) else {
         return vec![default_parent(grounds, namespace, hostnames)];
     };
-    let mut parents = Vec::new();
-    let mut foreign = Vec::new();
-    for (index, reference) in references.iter().enumerate() {
-        let field = FieldPath::of("spec.parentRefs").index(index);
-        let gateway = ObjectName::new(reference.namespace.as_deref().unwrap_or(namespace), reference.name.as_str());
-        let places = places(grounds, namespace, &gateway, reference, hostnames);
-        let list = if places.is_some() { &mut parents } else { &mut foreign };
-        let places = places.unwrap_or_else(|| {
-            let shown = text::cut(&gateway.to_string());
-            Err(("NoMatchingParent", format!("Gateway {shown} is of no class of this install (gatewayClassName)")))
-        });
-        list.push(Parent { field, reference: as_written(reference), gateway, places });
-    }
-    if parents.is_empty() { foreign } else { parents }
+    let references = references.iter().enumerate();
+    references
+        .filter_map(|(index, reference)| {
+            let field = FieldPath::of("spec.parentRefs").index(index);
+            let gateway = ObjectName::new(reference.namespace.as_deref().unwrap_or(namespace), reference.name.as_str());
+            let places = places(grounds, namespace, &gateway, reference, hostnames)?;
+            Some(Parent { field, reference: as_written(reference), gateway, places })
+        })
+        .collect()
 }
 
 /// Without `parentRefs`: the install's own listener.
@@ -94,7 +89,7 @@ fn places(
     let Some(ours) = grounds.gateways.get(gateway) else {
         let shown = text::cut(&gateway.to_string());
         return match grounds.world.find(GroupKind::Gateway, gateway) {
-            Found::One(_) => None,
+            Found::One(object) => nobodys(grounds.world, &shown, object).map(|it| Err(("NoMatchingParent", it))),
             Found::Broken => Some(Err(("NoMatchingParent", format!("Gateway {shown} has problems of its own")))),
             Found::Missing => Some(Err(("NoMatchingParent", format!("there is no Gateway {shown}")))),
         };
@@ -114,6 +109,19 @@ fn places(
         return Some(Err(("NoMatchingParent", message)));
     }
     Some(attached(grounds, namespace, listeners, hostnames))
+}
+
+/// What is wrong with a Gateway that is not ours, unless another controller looks after it: as long as its class is not
+/// there, nobody else says so.
+fn nobodys(world: &World, shown: &str, gateway: &Object) -> Option<String> {
+    let Content::Gateway(gateway) = &gateway.content else { return None };
+    let class = &gateway.spec.gateway_class_name;
+    let fault = match world.find(GroupKind::GatewayClass, &ObjectName::new("", class.as_str())) {
+        Found::One(_) => return None,
+        Found::Broken => "has problems of its own",
+        Found::Missing => "is not there",
+    };
+    Some(format!("GatewayClass {} of Gateway {shown} {fault}", text::cut(class)))
 }
 
 /// The listeners that take the route, with the hosts that both have.
