@@ -24,7 +24,7 @@ pub const SECRETS: usize = 1_024;
 pub const NAME_BYTES: usize = 3 * 253 + 2;
 /// Kinds of source objects in a position.
 pub const CURSORS: usize = 64;
-/// Rejections that travel; more are cut off.
+/// Rejections that travel; of more it is only said that there are.
 pub const REJECTIONS: usize = 1_000;
 /// A sentence of a rejection or of a failed backend.
 pub const SENTENCE_BYTES: usize = 1_024;

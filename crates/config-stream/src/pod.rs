@@ -87,14 +87,17 @@ impl Rejection {
         }
     }
 
-    /// The first [`REJECTIONS`] that can be read.
+    /// The first [`REJECTIONS`] that can be read, and whether there are more: `has_more` as the other end says it.
     #[must_use]
-    pub fn all_from_wire(rejections: Vec<wire::Rejection>) -> Vec<Self> {
+    pub fn all_from_wire(rejections: Vec<wire::Rejection>, has_more: bool) -> (Vec<Self>, bool) {
+        let count = rejections.len();
         let read = |rejection: wire::Rejection| {
             let key = Key::from_wire(rejection.kind, rejection.name).ok()?;
             Some(Self { kind: key.kind, name: key.name, reason: cut(rejection.reason, SENTENCE_BYTES) })
         };
-        rejections.into_iter().filter_map(read).take(REJECTIONS).collect()
+        let named: Vec<_> = rejections.into_iter().filter_map(read).take(REJECTIONS).collect();
+        let has_more = has_more || named.len() < count;
+        (named, has_more)
     }
 }
 

@@ -70,12 +70,14 @@ impl Serving {
     }
 
     pub(super) fn ack(&self, version: u64, is_held: bool) -> wire::Ack {
-        let rejections = self.store.unreadable().chain(&self.refused);
+        let mut rejections = self.store.unreadable().chain(&self.refused);
+        let named = rejections.by_ref().take(REJECTIONS).map(Rejection::to_wire).collect();
         wire::Ack {
             version,
             position: (!self.store.is_empty()).then(|| self.store.position().to_wire()),
             is_held,
-            rejections: rejections.take(REJECTIONS).map(Rejection::to_wire).collect(),
+            rejections: named,
+            has_more_rejections: rejections.next().is_some(),
         }
     }
 }
@@ -87,7 +89,7 @@ mod tests {
     use ringway_config_stream::assembler::Transaction;
     use ringway_config_stream::{Cursor, Key, Kind, Pod, Position, Rejection};
 
-    use super::{Serving, Taken};
+    use super::{REJECTIONS, Serving, Taken};
 
     fn update(version: u64, revision: u64) -> Transaction {
         let cursor = Cursor { revision, fingerprint: revision };
@@ -107,6 +109,18 @@ mod tests {
         assert_eq!(serving.ack(2, true).position, served, "what is served did not change");
         assert_eq!(serving.offered(update(3, 9), start + Duration::from_secs(65)), Taken::Position);
         assert_ne!(serving.ack(3, false).position, served);
+    }
+
+    #[test]
+    fn more_than_can_be_named_is_said_to_be_so() {
+        let mut serving = Serving::new(Duration::from_secs(60));
+        serving.offered(update(1, 1), Instant::now());
+        for (count, has_more) in [(REJECTIONS, false), (REJECTIONS + 1, true)] {
+            let refused = |index| Rejection::new(&Key::new(Kind::Route, format!("tools/r{index}")), "no");
+            serving.served((0..count).map(refused).collect());
+            let ack = serving.ack(1, false);
+            assert_eq!((ack.rejections.len(), ack.has_more_rejections), (REJECTIONS, has_more));
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct PodState {
     pub position: Option<Position>,
     /// What it cannot use of that configuration.
     pub rejections: Vec<Rejection>,
+    /// There are more than are named.
+    pub has_more_rejections: bool,
     pub facts: Arc<Facts>,
 }
 

@@ -177,6 +177,7 @@ fn reports_of(state: &PodState, said: &Facts) -> Vec<wire::PodReport> {
         is_connected: state.is_connected,
         position: state.position.as_ref().map(Position::to_wire),
         rejections: state.rejections.iter().map(Rejection::to_wire).collect(),
+        has_more_rejections: state.has_more_rejections,
         facts,
         forgotten,
         is_gone: false,

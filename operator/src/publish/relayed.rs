@@ -56,7 +56,7 @@ impl Relayed {
             return Ok(());
         }
         let position = report.position.map(Position::from_wire).transpose().map_err(|error| wrong(&error))?;
-        let rejections = Rejection::all_from_wire(report.rejections);
+        let (rejections, has_more_rejections) = Rejection::all_from_wire(report.rejections, report.has_more_rejections);
         let facts = Facts::from_wire(report.facts.unwrap_or_default());
         let forgotten = report.forgotten.into_iter().filter_map(|gone| Key::from_wire(gone.kind, gone.name).ok());
         let forgotten: Vec<Key> = forgotten.collect();
@@ -73,10 +73,11 @@ impl Relayed {
             }
             pods.change(row, |state| {
                 let facts = std::mem::take(&mut state.facts);
-                *state = PodState { pod, is_connected, position, rejections, facts };
+                *state = PodState { pod, is_connected, position, rejections, has_more_rejections, facts };
             });
         } else if self.rows.len() < PODS {
-            let state = PodState { pod, is_connected, position, rejections, facts: Arc::new(facts) };
+            let facts = Arc::new(facts);
+            let state = PodState { pod, is_connected, position, rejections, has_more_rejections, facts };
             self.rows.insert(name, pods.join(self.source, state));
         }
         Ok(())

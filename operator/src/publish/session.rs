@@ -38,6 +38,7 @@ pub(super) struct Acked {
     /// Of what it serves now.
     pub position: Option<Position>,
     pub rejections: Vec<Rejection>,
+    pub has_more_rejections: bool,
     pub is_held: bool,
     /// What the pod serves no longer.
     pub removed: Vec<Key>,
@@ -117,9 +118,11 @@ impl Session {
         if !ack.is_held {
             self.base = Base::Edition(edition);
         }
+        let (rejections, has_more_rejections) = Rejection::all_from_wire(ack.rejections, ack.has_more_rejections);
         Ok(Acked {
             position: ack.position.map(Position::from_wire).transpose()?,
-            rejections: Rejection::all_from_wire(ack.rejections),
+            rejections,
+            has_more_rejections,
             is_held: ack.is_held,
             removed: if ack.is_held { vec![] } else { offer.removed.clone() },
             sent_at: begun,

@@ -125,6 +125,7 @@ impl Watch {
         Ok(pods.change(&self.row, |state| {
             state.position = acked.position;
             state.rejections = acked.rejections;
+            state.has_more_rejections = acked.has_more_rejections;
         }))
     }
 

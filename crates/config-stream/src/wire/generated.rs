@@ -127,6 +127,9 @@ pub struct Ack {
     /// Single resources that cannot be used; their last good form is served, or nothing.
     #[prost(message, repeated, tag = "4")]
     pub rejections: ::prost::alloc::vec::Vec<Rejection>,
+    /// There are more than are named.
+    #[prost(bool, tag = "5")]
+    pub has_more_rejections: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Rejection {
@@ -202,6 +205,9 @@ pub struct PodReport {
     /// The replica knows the pod no longer; nothing else is set but `pod`.
     #[prost(bool, tag = "7")]
     pub is_gone: bool,
+    /// There are more rejections than are named.
+    #[prost(bool, tag = "8")]
+    pub has_more_rejections: bool,
 }
 /// After each report: how many came on this stream. The sender waits for it before it sends what changed meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

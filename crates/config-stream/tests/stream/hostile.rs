@@ -57,7 +57,7 @@ proptest! {
         }
         if let Ok(report) = wire::PodReport::decode(bytes.as_slice()) {
             let _ = report.pod.map(Pod::from_wire);
-            let _ = Rejection::all_from_wire(report.rejections);
+            let _ = Rejection::all_from_wire(report.rejections, report.has_more_rejections);
         }
     }
 
