@@ -38,4 +38,6 @@ pub enum CertificateError {
     SessionKey(#[from] ringway_seal::SealError),
     #[error("the API server refused a Secret")]
     Api(#[from] kube::Error),
+    #[error("the API server does not answer")]
+    Silent,
 }

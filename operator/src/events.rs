@@ -4,6 +4,7 @@
 //! Fed by the status writer, hence only from the holder of the Lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
@@ -14,6 +15,8 @@ use crate::metrics::Metrics;
 
 /// Events that wait: a burst of new objects; more are dropped and counted.
 const QUEUE: usize = 1_000;
+/// An event that is not taken by then is lost: others wait behind it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// events.k8s.io allows 1 KiB.
 const MAX_NOTE: usize = 1_000;
 
@@ -43,8 +46,13 @@ impl Events {
         let recorder = Recorder::new(client, reporter);
         tokio::spawn(async move {
             while let Some((reference, transition)) = waiting.recv().await {
-                if let Err(error) = recorder.publish(&event(transition), &reference).await {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "an event was not written");
+                let event = event(transition);
+                match tokio::time::timeout(CALL_TIMEOUT, recorder.publish(&event, &reference)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "an event was not written");
+                    }
+                    Err(_) => tracing::debug!("an event was not written: the API server does not answer"),
                 }
             }
         });
@@ -71,4 +79,24 @@ fn event(transition: Transition) -> Event {
     note.truncate(note.floor_char_boundary(MAX_NOTE));
     let type_ = if is_true { EventType::Normal } else { EventType::Warning };
     Event { type_, reason, note: Some(note), action: condition, secondary: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MuteServer;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mute_api_server_holds_up_no_later_event() {
+        let server = MuteServer::default();
+        let events = Events::start(server.client(), "pod".to_owned(), Arc::new(Metrics::new()));
+        let told = |reason: &str| Transition {
+            condition: "Ready".to_owned(),
+            is_true: true,
+            reason: reason.to_owned(),
+            message: String::new(),
+        };
+        events.tell(&ObjectReference::default(), &[told("One"), told("Two")]);
+        server.asked(2, CALL_TIMEOUT * 2).await;
+    }
 }

@@ -81,7 +81,7 @@ pub async fn run(
     loop {
         turn(&api, &candidate, &mut elector).await;
         let claim = elector.claim(Instant::now());
-        claims.send_if_modified(|old| told(old, claim));
+        claims.send_if_modified(|old| told(old, claim, Instant::now()));
         tokio::select! {
             () = tokio::time::sleep(RETRY) => {}
             () = &mut shutdown => break,
@@ -122,15 +122,18 @@ async fn turn(api: &Api<Lease>, candidate: &Candidate, elector: &mut Elector) {
     }
 }
 
-/// True: someone has to know at once. A renewal alone wakes nobody.
-fn told(old: &mut Claim, new: Claim) -> bool {
+/// True: someone has to know at once. A renewal alone wakes nobody, unless it came late: what was to be written after the
+/// claim had run out was not.
+fn told(old: &mut Claim, new: Claim, now: Instant) -> bool {
     let (held, holds) = (old.until.is_some(), new.until.is_some());
+    let has_lapsed = held && !old.is_current(now);
     match (held, holds) {
         (false, true) => tracing::info!(transitions = new.transitions, "lease acquired"),
         (true, false) => tracing::warn!("lease lost"),
+        (true, true) if has_lapsed => tracing::warn!("lease renewed late"),
         _ => {}
     }
-    let differs = held != holds || old.leader != new.leader || old.transitions != new.transitions;
+    let differs = held != holds || has_lapsed || old.leader != new.leader || old.transitions != new.transitions;
     *old = new;
     differs
 }
@@ -185,5 +188,22 @@ async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Strin
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer in {} s", CALL_TIMEOUT.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_is_told_only_when_it_came_late() {
+        let now = Instant::now();
+        let claim = |seconds| Claim::held_until(now + Duration::from_secs(seconds));
+        let mut known = Claim::default();
+        assert!(told(&mut known, claim(10), now), "acquired");
+        assert!(!told(&mut known, claim(12), now + Duration::from_secs(2)), "renewed");
+        assert!(told(&mut known, claim(22), now + Duration::from_secs(12)), "nothing could be written for a moment");
+        assert!(!told(&mut known, claim(24), now + Duration::from_secs(14)), "renewed");
+        assert!(told(&mut known, Claim::default(), now + Duration::from_secs(30)), "lost");
     }
 }

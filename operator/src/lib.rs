@@ -13,3 +13,5 @@ pub mod observe;
 pub mod publish;
 pub mod reconcile;
 pub mod status;
+#[cfg(test)]
+mod testing;

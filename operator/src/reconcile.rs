@@ -135,7 +135,9 @@ impl Reconciler {
         // status
         if self.leads() {
             let all = woken.is_wide || has_changed || !self.was_leader;
-            self.status(observed, if all { None } else { Some(touched) }).await;
+            if all || !touched.is_empty() {
+                self.status(observed, if all { None } else { Some(touched) }).await;
+            }
         }
         self.was_leader = self.leads();
         self.measure();
@@ -153,15 +155,26 @@ impl Reconciler {
         }
     }
 
+    /// Waits for what asks for a round. News of pods do so when a look at every status is affordable.
     async fn change(&mut self) -> Woken {
-        let wide = self.pace.wide();
-        tokio::select! {
-            // Their senders live as long as this.
-            _ = self.ticks.changed() => Woken { is_wide: false },
-            _ = self.pods.changed() => { self.pods.mark_unchanged(); self.pace.ask_wide(); Woken::default() }
-            _ = self.fleet.changed() => { self.fleet.mark_unchanged(); self.pace.ask_wide(); Woken::default() }
-            _ = self.parts.claims.changed() => Woken { is_wide: true },
-            () = tokio::time::sleep_until(wide.unwrap_or_else(Instant::now)), if wide.is_some() => Woken { is_wide: true },
+        loop {
+            let wide = self.pace.wide();
+            tokio::select! {
+                // Their senders live as long as this.
+                _ = self.ticks.changed() => return Woken { is_wide: false },
+                _ = self.parts.claims.changed() => return Woken { is_wide: true },
+                () = tokio::time::sleep_until(wide.unwrap_or_else(Instant::now)), if wide.is_some() => {
+                    self.pace.wide_begins();
+                    return Woken { is_wide: true };
+                }
+                _ = self.pods.changed() => {}
+                _ = self.fleet.changed() => {}
+            }
+            self.watch_pods();
+            // Who comes to hold the Lease looks at every status anyway.
+            if self.leads() {
+                self.pace.ask_wide();
+            }
         }
     }
 
@@ -209,7 +222,7 @@ impl Reconciler {
         let work = move || {
             let namespace = install.namespace.as_str();
             let ready = ready(&seen, &pods, namespace);
-            let facts = Gathered::of(&ready, status::endpoints(&observed));
+            let facts = Gathered::of(&ready, status::endpoints(&observed, only.as_ref()), only.as_ref());
             let published = Published { position: &state.position, refused: &state.refused };
             let fleet = Fleet::new(ready, &state.needs, published, absent_for);
             let input = status::Input {
@@ -240,8 +253,9 @@ impl Reconciler {
         };
         self.parts.writer.submit(changes, only.as_ref());
         self.parts.metrics.step(Step::Status, began.elapsed());
-        if only.is_none() {
-            self.pace.wide_done(began.elapsed());
+        match only {
+            None => self.pace.wide_done(began.elapsed()),
+            Some(_) => self.pace.narrow_done(began.elapsed()),
         }
     }
 
@@ -297,8 +311,12 @@ fn ready<'a>(seen: &'a SeenPods, pods: &'a Pods, namespace: &str) -> Vec<ReadyPo
                 name,
                 position: state.and_then(|state| state.position.as_ref()),
                 rejections: state.map(|state| state.rejections.as_slice()).unwrap_or_default(),
+                has_more_rejections: state.is_some_and(|state| state.has_more_rejections),
                 facts: state.map(|state| &*state.facts),
             }
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ringway_config_stream::limits::REJECTIONS;
 use ringway_config_stream::{Key, Kind as Resource};
 use ringway_snapshot::{ObjectName, Snapshot};
 use ringway_translate::ObjectId;
@@ -78,48 +79,70 @@ struct Desired {
 #[must_use]
 pub fn changes(input: Input<'_>, only: Option<&BTreeSet<ObjectId>>) -> Changes {
     let mut changes = Changes::default();
-    let mut visit = |kind: Kind, name: &ObjectName, desired: &dyn Fn(&Entry) -> Desired| {
-        let id = ObjectId { kind, name: name.clone() };
-        if only.is_some_and(|only| !only.contains(&id)) {
-            return;
-        }
-        let Some(entry) = input.observed.find(kind, name) else { return };
-        let desired = desired(entry);
-        let Some(difference) = patch::difference(&entry.status, &desired) else { return };
-        if difference == patch::Difference::Findings {
-            changes.deferrable.insert(id.clone());
-        }
-        changes.patches.push(Patch::new(id, entry, desired.status));
-    };
-    let verdicts = input.verdicts;
-    for (name, verdict) in &verdicts.backends {
-        visit(Kind::MCPBackend, name, &|entry| objects::backend(input, name, entry, verdict));
-    }
-    for (name, verdict) in &verdicts.bridges {
-        visit(Kind::RESTBridge, name, &|entry| objects::bridge(input, name, entry, verdict));
-    }
-    for (name, verdict) in &verdicts.routes {
-        visit(Kind::MCPRoute, name, &|entry| objects::route(input, name, entry, verdict));
-    }
-    for (name, verdict) in &verdicts.policies {
-        visit(Kind::ToolPolicy, name, &|entry| objects::policy(input, name, entry, verdict));
-    }
-    for (name, verdict) in &verdicts.gateways {
-        visit(Kind::Gateway, name, &|entry| objects::gateway(input, name, entry, verdict));
-    }
-    for (name, accepted) in &verdicts.classes {
-        visit(Kind::GatewayClass, &ObjectName::new("", name.as_str()), &|entry| objects::class(input, entry, accepted));
+    match only {
+        Some(only) => only.iter().for_each(|id| changes.add(input, id.clone())),
+        None => all(input.verdicts).for_each(|id| changes.add(input, id)),
     }
     changes
 }
 
-/// The pods behind each Service: ready ones and all.
+impl Changes {
+    fn add(&mut self, input: Input<'_>, id: ObjectId) {
+        let Some(entry) = input.observed.find(id.kind, &id.name) else { return };
+        let Some(desired) = desired(input, &id, entry) else { return };
+        let Some(difference) = patch::difference(&entry.status, &desired) else { return };
+        if difference == patch::Difference::Findings {
+            self.deferrable.insert(id.clone());
+        }
+        self.patches.push(Patch::new(id, entry, desired.status));
+    }
+}
+
+/// `None`: nothing was translated of it.
+fn desired(input: Input<'_>, id: &ObjectId, entry: &Entry) -> Option<Desired> {
+    let (name, verdicts) = (&id.name, input.verdicts);
+    Some(match id.kind {
+        Kind::MCPBackend => objects::backend(input, name, entry, verdicts.backends.get(name)?),
+        Kind::RESTBridge => objects::bridge(input, name, entry, verdicts.bridges.get(name)?),
+        Kind::MCPRoute => objects::route(input, name, entry, verdicts.routes.get(name)?),
+        Kind::ToolPolicy => objects::policy(input, name, entry, verdicts.policies.get(name)?),
+        Kind::Gateway => objects::gateway(input, name, entry, verdicts.gateways.get(name)?),
+        Kind::GatewayClass => objects::class(input, entry, verdicts.classes.get(&name.name)?),
+        _ => return None,
+    })
+}
+
+/// Everything that has a status of ours.
+fn all(verdicts: &Verdicts) -> impl Iterator<Item = ObjectId> {
+    let id = |kind| move |name: &ObjectName| ObjectId { kind, name: name.clone() };
+    let backends = verdicts.backends.keys().map(id(Kind::MCPBackend));
+    let bridges = verdicts.bridges.keys().map(id(Kind::RESTBridge));
+    let routes = verdicts.routes.keys().map(id(Kind::MCPRoute));
+    let policies = verdicts.policies.keys().map(id(Kind::ToolPolicy));
+    let gateways = verdicts.gateways.keys().map(id(Kind::Gateway));
+    let classes = verdicts.classes.keys();
+    let classes = classes.map(|name| ObjectId { kind: Kind::GatewayClass, name: ObjectName::new("", name.as_str()) });
+    backends.chain(bridges).chain(routes).chain(policies).chain(gateways).chain(classes)
+}
+
+/// The pods behind each Service, ready ones and all: of every Service, or of those of the backends among `only`.
 #[must_use]
-pub fn endpoints(observed: &Observed) -> BTreeMap<ObjectName, (usize, usize)> {
+pub fn endpoints(observed: &Observed, only: Option<&BTreeSet<ObjectId>>) -> BTreeMap<ObjectName, (usize, usize)> {
     use crate::observe::entry::Detail;
+    let service = |id: &ObjectId| match &observed.find(id.kind, &id.name)?.detail {
+        Detail::Backend { service } => service.clone(),
+        _ => None,
+    };
+    let wanted: Option<BTreeSet<ObjectName>> = only.map(|only| only.iter().filter_map(service).collect());
+    if wanted.as_ref().is_some_and(BTreeSet::is_empty) {
+        return BTreeMap::new();
+    }
     let mut services: BTreeMap<&ObjectName, BTreeMap<u64, bool>> = BTreeMap::new();
     for (_, entry) in observed.of(Kind::EndpointSlice) {
         let Detail::Endpoints { service: Some(service), endpoints } = &entry.detail else { continue };
+        if wanted.as_ref().is_some_and(|wanted| !wanted.contains(service)) {
+            continue;
+        }
         let known = services.entry(service).or_default();
         for (key, is_ready) in endpoints {
             *known.entry(*key).or_default() |= *is_ready;
@@ -180,6 +203,12 @@ fn programmed(
     let need = input.needs.find(&id, entry);
     if let Some(reason) = need.and_then(|need| input.fleet.rejection(need, resource?)) {
         return condition(State::False, "Rejected", reason);
+    }
+    if let Some(pod) = need.and_then(|need| input.fleet.unnamed(need, resource?)) {
+        let message = format!(
+            "pod {pod} refuses more than the {REJECTIONS} objects that it can name; whether this is one of them is not known"
+        );
+        return condition(State::False, "Pending", message);
     }
     let was_true = conditions::is_true_for(old, "Programmed", entry.generation);
     match input.fleet.ready() {

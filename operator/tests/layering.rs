@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["certificates"],
     &["lease", "admin"],
     &["metrics", "config"],
+    &["testing"],
 ];
 
 type Edges = BTreeMap<(String, String), BTreeSet<PathBuf>>;

@@ -29,6 +29,8 @@ use crate::lease::Claim;
 const INTERVAL: Duration = Duration::from_secs(30);
 /// How soon after something was missing or failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// For all calls of one look: a connection that went dead without a word is given up.
+const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The key in the Secret of session keys.
 const SESSION_KEYS: &str = "keys";
 
@@ -53,7 +55,9 @@ impl Keeper {
     pub async fn run(mut self, identity: watch::Sender<Option<Identity>>) {
         let mut own = None;
         loop {
-            let wait = match self.turn(&mut own, &identity).await {
+            // Wherever it is cut off, the next turn begins with what stands by then.
+            let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn(&mut own, &identity));
+            let wait = match turn.await.unwrap_or(Err(CertificateError::Silent)) {
                 Ok(true) => INTERVAL,
                 Ok(false) => RETRY,
                 Err(error) => {
@@ -233,3 +237,6 @@ fn text(secret: &Secret) -> BTreeMap<String, String> {
     let data = secret.data.iter().flatten();
     data.filter_map(|(key, bytes)| Some((key.clone(), String::from_utf8(bytes.0.clone()).ok()?))).collect()
 }
+
+#[cfg(test)]
+mod tests;

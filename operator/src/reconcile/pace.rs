@@ -10,7 +10,7 @@ use tokio::time::Instant;
 const GATHER: Duration = Duration::from_millis(30);
 /// However long a translation takes, the next one starts by then.
 const MAX_GATHER: Duration = Duration::from_secs(1);
-/// After a look at every status there is none for as many times as long as it took.
+/// After a look at statuses there is none for as many times as long as it took.
 const SHARE: u32 = 2;
 
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Pace {
     translation: Duration,
     /// When the last translation ended.
     ended: Option<Instant>,
+    /// Not before this: a look at the statuses that were touched.
+    narrow_free: Option<Instant>,
     woken: Option<Instant>,
     /// When every status is looked at.
     wide: Option<Instant>,
@@ -30,9 +32,11 @@ pub(super) struct Pace {
 impl Pace {
     /// To be slept before the round; `translates`: it will be a dear one.
     pub(super) fn gather(&mut self, translates: bool) -> Duration {
-        self.woken = Some(Instant::now());
+        let now = Instant::now();
+        self.woken = Some(now);
         if !translates {
-            return GATHER;
+            let pause = self.narrow_free.map_or(GATHER, |free| free.saturating_duration_since(now));
+            return pause.clamp(GATHER, MAX_GATHER);
         }
         // A change after a quiet time is not kept waiting by what the last one cost.
         let quiet = self.ended.map_or(self.translation, |ended| ended.elapsed());
@@ -63,11 +67,20 @@ impl Pace {
         self.wide
     }
 
-    pub(super) fn wide_done(&mut self, took: Duration) {
+    /// What is asked for from now on, is asked for again: whether or not this replica may look at statuses.
+    pub(super) fn wide_begins(&mut self) {
         let now = Instant::now();
-        self.wide_free = Some(now + took * SHARE);
-        // What is asked for later than now was asked for a reason of its own.
         self.wide = self.wide.filter(|wide| *wide > now);
+    }
+
+    pub(super) fn narrow_done(&mut self, took: Duration) {
+        self.narrow_free = Some(Instant::now() + took * SHARE);
+    }
+
+    pub(super) fn wide_done(&mut self, took: Duration) {
+        self.wide_free = Some(Instant::now() + took * SHARE);
+        // What is asked for later than now was asked for a reason of its own.
+        self.wide_begins();
     }
 }
 
@@ -82,7 +95,9 @@ mod tests {
         assert_eq!(pace.gather(true), GATHER);
         pace.translated(second / 2);
         assert_eq!(pace.gather(true), second / 2, "right after another");
-        assert_eq!(pace.gather(false), GATHER, "an acknowledgement costs nothing");
+        assert_eq!(pace.gather(false), GATHER, "statuses that were touched cost nothing");
+        pace.narrow_done(second / 4);
+        assert_eq!(pace.gather(false), second / 4 * SHARE, "unless they did");
         tokio::time::advance(second).await;
         assert_eq!(pace.gather(true), GATHER, "after a quiet time");
         pace.translated(second * 9);

@@ -59,6 +59,19 @@ impl Condition {
         Self { kind, state, reason: reason.into(), message }
     }
 
+    /// As it stands in `conditions`, if it is of this generation.
+    #[must_use]
+    pub fn kept(conditions: &Value, kind: &'static str, generation: i64) -> Option<Self> {
+        let stands = find(conditions, kind)?;
+        if stands.get("observedGeneration").and_then(Value::as_i64) != Some(generation) {
+            return None;
+        }
+        let text = |field: &str| stands.get(field).and_then(Value::as_str);
+        let states = [State::True, State::False, State::Unknown];
+        let state = states.into_iter().find(|state| Some(state.as_str()) == text("status"))?;
+        Some(Self::new(kind, state, text("reason")?.to_owned(), text("message").unwrap_or_default().to_owned()))
+    }
+
     fn is_true(&self) -> bool {
         self.state == State::True
     }

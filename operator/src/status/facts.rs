@@ -2,12 +2,17 @@
 //!
 //! Pure. The most common finding wins, then that of the pod whose name comes first.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 
-use ringway_config_stream::{BackendFacts, Reach, RouteFacts};
+use ringway_config_stream::{BackendFacts, Facts, Reach, RouteFacts};
 use ringway_snapshot::ObjectName;
+use ringway_translate::ObjectId;
 
 use super::fleet::ReadyPod;
+use crate::observe::kind::Kind;
 
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -20,27 +25,23 @@ pub struct Gathered {
 // === impl Gathered ===
 
 impl Gathered {
-    /// A backend that any pod reaches is reached: what is told of it is what those pods say.
+    /// A backend that any pod reaches is reached: what is told of it is what those pods say. Of all backends and routes,
+    /// or of those among `only`.
     #[must_use]
-    pub fn of(pods: &[ReadyPod<'_>], endpoints: BTreeMap<ObjectName, (usize, usize)>) -> Self {
-        let mut backends: BTreeMap<&ObjectName, Vec<&BackendFacts>> = BTreeMap::new();
-        let mut routes: BTreeMap<&ObjectName, Vec<&RouteFacts>> = BTreeMap::new();
-        let mut pods: Vec<_> = pods.iter().collect();
-        pods.sort_by_key(|pod| pod.name);
-        for facts in pods.iter().filter_map(|pod| pod.facts) {
-            for (name, facts) in &facts.backends {
-                backends.entry(name).or_default().push(facts);
-            }
-            for (name, facts) in &facts.routes {
-                routes.entry(name).or_default().push(facts);
-            }
-        }
-        let backend = |(name, facts): (&ObjectName, Vec<&BackendFacts>)| {
-            let best = facts.iter().map(|facts| rank(facts.reach)).max();
-            let heard = facts.into_iter().filter(|facts| Some(rank(facts.reach)) == best);
+    pub fn of(
+        pods: &[ReadyPod<'_>],
+        endpoints: BTreeMap<ObjectName, (usize, usize)>,
+        only: Option<&BTreeSet<ObjectId>>,
+    ) -> Self {
+        let voices = voices(pods);
+        let backends = said(&voices, |facts| &facts.backends, only, Kind::MCPBackend);
+        let routes = said(&voices, |facts| &facts.routes, only, Kind::MCPRoute);
+        let backend = |(name, facts): (&ObjectName, Vec<(&BackendFacts, usize)>)| {
+            let best = facts.iter().map(|(facts, _)| rank(facts.reach)).max();
+            let heard = facts.into_iter().filter(|(facts, _)| Some(rank(facts.reach)) == best);
             Some((name.clone(), commonest(heard)?.clone()))
         };
-        let route = |(name, facts): (&ObjectName, Vec<&RouteFacts>)| {
+        let route = |(name, facts): (&ObjectName, Vec<(&RouteFacts, usize)>)| {
             Some((name.clone(), commonest(facts.into_iter())?.clone()))
         };
         Self {
@@ -49,6 +50,48 @@ impl Gathered {
             endpoints,
         }
     }
+}
+
+/// What is said, in the order of the pods' names, and by how many: pods that agree in everything share their facts.
+fn voices<'a>(pods: &[ReadyPod<'a>]) -> Vec<(&'a Facts, usize)> {
+    let mut pods: Vec<_> = pods.iter().collect();
+    pods.sort_by_key(|pod| pod.name);
+    let mut voices: Vec<(&Facts, usize)> = Vec::new();
+    let mut known: HashMap<*const Facts, usize> = HashMap::new();
+    for facts in pods.into_iter().filter_map(|pod| pod.facts) {
+        match known.entry(facts) {
+            Entry::Occupied(index) => voices[*index.get()].1 += 1,
+            Entry::Vacant(free) => {
+                free.insert(voices.len());
+                voices.push((facts, 1));
+            }
+        }
+    }
+    voices
+}
+
+type Said<'a, T> = BTreeMap<&'a ObjectName, Vec<(&'a T, usize)>>;
+
+fn said<'a, T>(
+    voices: &[(&'a Facts, usize)],
+    part: impl Fn(&'a Facts) -> &'a BTreeMap<ObjectName, T>,
+    only: Option<&BTreeSet<ObjectId>>,
+    kind: Kind,
+) -> Said<'a, T> {
+    let mut said: Said<'a, T> = BTreeMap::new();
+    for (facts, count) in voices {
+        let facts = part(facts);
+        match only {
+            None => facts.iter().for_each(|(name, facts)| said.entry(name).or_default().push((facts, *count))),
+            Some(only) => {
+                let names = only.iter().filter(|id| id.kind == kind).map(|id| &id.name);
+                for (name, facts) in names.filter_map(|name| facts.get_key_value(name)) {
+                    said.entry(name).or_default().push((facts, *count));
+                }
+            }
+        }
+    }
+    said
 }
 
 fn rank(reach: Reach) -> u8 {
@@ -60,14 +103,10 @@ fn rank(reach: Reach) -> u8 {
 }
 
 /// Of equally common ones the first.
-fn commonest<'a, T: PartialEq>(all: impl Iterator<Item = &'a T>) -> Option<&'a T> {
-    let mut counts: Vec<(&T, usize)> = Vec::new();
-    for one in all {
-        match counts.iter_mut().find(|(known, _)| *known == one) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((one, 1)),
-        }
+fn commonest<'a, T: Eq + Hash>(all: impl Iterator<Item = (&'a T, usize)>) -> Option<&'a T> {
+    let mut counts: HashMap<&T, (usize, Reverse<usize>)> = HashMap::new();
+    for (index, (one, count)) in all.enumerate() {
+        counts.entry(one).or_insert((0, Reverse(index))).0 += count;
     }
-    let most = counts.iter().map(|(_, count)| *count).max()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(one, _)| one)
+    counts.into_iter().max_by_key(|(_, standing)| *standing).map(|(one, _)| one)
 }

@@ -20,7 +20,7 @@ pub struct Need {
     generation: i64,
     /// Which parts of it are served.
     served: u64,
-    /// Of the position, among [`Needs::positions`].
+    /// Of the position.
     pub version: u64,
 }
 
@@ -57,8 +57,10 @@ impl Needs {
         self.objects.get(id).filter(|need| need.uid == entry.uid && need.generation == entry.generation)
     }
 
-    pub fn positions(&self) -> impl Iterator<Item = (u64, &Position)> {
-        self.positions.iter().map(|(version, position)| (*version, &**position))
+    /// What a pod must have that holds what `need` stands for.
+    #[must_use]
+    pub fn position(&self, need: &Need) -> Option<&Position> {
+        self.positions.get(&need.version).map(|position| &**position)
     }
 }
 

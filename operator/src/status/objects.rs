@@ -17,22 +17,33 @@ use super::{Desired, Input, programmed, resolved, route_key, stated};
 use crate::observe::entry::{Detail, Entry};
 use crate::observe::kind::Kind;
 
+const ROUTE_FIELDS: &[&str] = &["observedGeneration", "conditions", "parents", "url", "backends", "tools"];
+/// Of Conflicted, where it is pods that found it.
+const NAME_CONFLICT: &str = "NameConflict";
 /// The bound of names that a server gave itself.
 const MAX_FOUND: usize = 256;
 /// Revisions of MCP, more than there are.
 const MAX_VERSIONS: usize = 16;
+/// What pods find of a backend.
+const FOUND: &[&str] = &["protocolVersions", "server", "tools", "prompts", "resources"];
 const NULL: &Value = &Value::Null;
 
 pub(super) fn backend(input: Input<'_>, name: &ObjectName, entry: &Entry, verdict: &Verdict) -> Desired {
     let key = Key::new(Resource::Backend, name);
-    let facts = input.facts.backends.get(name);
+    let facts = input.facts.backends.get(name).filter(|facts| facts.reach != Reach::Unknown);
+    // Pods that come, or come back to another replica, know nothing yet: what was found before holds until they do.
+    let old = entry.status.get("conditions").unwrap_or(NULL);
+    let kept = Condition::kept(old, "Reachable", entry.generation).filter(|_| facts.is_none() && verdict.is_served);
+    let found = FOUND.iter().filter(|_| kept.is_some());
+    let found: Vec<_> = found.filter_map(|field| Some((*field, entry.status.get(*field)?.clone()))).collect();
     let reachable = match facts.map(|facts| (facts.reach, facts)) {
         Some((Reach::Reached, _)) => (State::True, Cow::Borrowed("Reached"), String::new()),
         Some((Reach::Failed, facts)) => (State::False, reason(&facts.reason), facts.message.clone()),
         Some((Reach::Unknown, _)) | None => (State::Unknown, Cow::Borrowed("NotTried"), String::new()),
     };
-    let reachable = Condition::new("Reachable", reachable.0, reachable.1, reachable.2);
+    let reachable = kept.unwrap_or_else(|| Condition::new("Reachable", reachable.0, reachable.1, reachable.2));
     let mut status = single(input, (Kind::MCPBackend, name), entry, verdict, Some(&key), reachable);
+    status.extend(found.into_iter().map(|(field, value)| (field.to_owned(), value)));
     if let Some(facts) = facts {
         let versions: Vec<_> = facts.protocol_versions.iter().take(MAX_VERSIONS).map(|v| cut(v, MAX_FOUND)).collect();
         if !versions.is_empty() {
@@ -108,6 +119,9 @@ fn endpoints(input: Input<'_>, entry: &Entry, status: &mut Map<String, Value>) {
 
 pub(super) fn route(input: Input<'_>, name: &ObjectName, entry: &Entry, verdict: &RouteVerdict) -> Desired {
     let mut parents = foreign(&entry.status, "parents");
+    if verdict.parents.is_empty() {
+        return withdrawn(entry, parents);
+    }
     let mut parts = Vec::new();
     for parent in &verdict.parents {
         let old = old_part(&entry.status, "parents", "parentRef", &parent.parent_ref);
@@ -124,10 +138,16 @@ pub(super) fn route(input: Input<'_>, name: &ObjectName, entry: &Entry, verdict:
             "parentRef": parent.parent_ref, "controllerName": CONTROLLER_NAME, "conditions": conditions,
         }));
     }
-    let facts = input.facts.routes.get(name);
-    let mut conditions = summary(&parts);
-    conditions.extend(conflicted(verdict, facts.map(|facts| facts.clashes.as_slice()).unwrap_or_default()));
+    let facts = input.facts.routes.get(name).filter(|facts| facts.tools.is_some() || !facts.clashes.is_empty());
     let old = entry.status.get("conditions").unwrap_or(NULL);
+    // As with a backend: what was found before holds until a pod knows more.
+    let is_old = entry.status.get("observedGeneration").and_then(Value::as_i64) == Some(entry.generation);
+    let is_kept = facts.is_none() && is_old && verdict.parents.iter().any(|parent| parent.verdict.is_served);
+    let clash = Condition::kept(old, "Conflicted", entry.generation);
+    let clash = clash.filter(|clash| is_kept && clash.reason == NAME_CONFLICT);
+    let mut conditions = summary(&parts);
+    let clashes = facts.map(|facts| facts.clashes.as_slice()).unwrap_or_default();
+    conditions.extend(conflicted(verdict, clashes).or(clash));
     let mut status = Map::new();
     status.insert("observedGeneration".to_owned(), entry.generation.into());
     status.insert("conditions".to_owned(), rendered(&conditions, old, entry.generation, input.now));
@@ -138,14 +158,20 @@ pub(super) fn route(input: Input<'_>, name: &ObjectName, entry: &Entry, verdict:
     if let Some(route) = input.snapshot.routes.get(name) {
         status.insert("backends".to_owned(), route.backends.len().into());
     }
-    if let Some(tools) = facts.and_then(|facts| facts.tools) {
-        status.insert("tools".to_owned(), tools.into());
+    let tools = facts.and_then(|facts| facts.tools).map(Value::from);
+    let old_tools = entry.status.get("tools").filter(|_| is_kept).cloned();
+    status.extend(tools.or(old_tools).map(|tools| ("tools".to_owned(), tools)));
+    Desired { status, findings: &["tools"], fields: ROUTE_FIELDS }
+}
+
+/// Of a route whose parents are all of other controllers, nothing is said; what was, is taken back.
+fn withdrawn(entry: &Entry, foreign: Vec<Value>) -> Desired {
+    let stands = entry.status.get("parents").and_then(Value::as_array).map_or(0, Vec::len);
+    if stands == foreign.len() {
+        return Desired { status: Map::new(), findings: &[], fields: &[] };
     }
-    Desired {
-        status,
-        findings: &["tools"],
-        fields: &["observedGeneration", "conditions", "parents", "url", "backends", "tools"],
-    }
+    let status = Map::from_iter([("parents".to_owned(), foreign.into())]);
+    Desired { status, findings: &[], fields: ROUTE_FIELDS }
 }
 
 /// What translation or the pods say of contested names; stands only while true.
@@ -154,12 +180,14 @@ fn conflicted(verdict: &RouteVerdict, clashes: &[String]) -> Option<Condition> {
         return Some(Condition::new("Conflicted", State::True, stated.reason, stated.message.clone()));
     }
     let message = format!("more than one backend has {}; none of them is served under it", clashes.join(", "));
-    (!clashes.is_empty()).then(|| Condition::new("Conflicted", State::True, "NameConflict", message))
+    (!clashes.is_empty()).then(|| Condition::new("Conflicted", State::True, NAME_CONFLICT, message))
 }
 
 pub(super) fn policy(input: Input<'_>, name: &ObjectName, entry: &Entry, verdict: &PolicyVerdict) -> Desired {
     let mut ancestors = foreign(&entry.status, "ancestors");
-    let mut parts = Vec::new();
+    // Without any target that can be read, this is all that can be said.
+    let mut parts: Vec<_> =
+        verdict.ancestors.is_empty().then(|| stated("Accepted", &verdict.accepted)).into_iter().collect();
     for ancestor in &verdict.ancestors {
         let old = old_part(&entry.status, "ancestors", "ancestorRef", &ancestor.ancestor_ref);
         let conditions = [

@@ -1,7 +1,7 @@
 use kube::core::DynamicObject;
 use ringway_config_stream::{BackendFacts, Cursor, Facts, Position, Reach, Rejection, RouteFacts};
 use ringway_translate::verdict::{
-    Condition as Stated, GatewayVerdict, ListenerVerdict, ParentVerdict, RouteVerdict, Verdict,
+    Condition as Stated, GatewayVerdict, ListenerVerdict, ParentVerdict, PolicyVerdict, RouteVerdict, Verdict,
 };
 use serde_json::json;
 
@@ -27,7 +27,9 @@ struct Pod {
     name: &'static str,
     position: Option<Position>,
     rejections: Vec<Rejection>,
-    facts: Facts,
+    has_more_rejections: bool,
+    /// None: it has said nothing yet.
+    facts: Option<Facts>,
 }
 
 // === impl Case ===
@@ -74,11 +76,22 @@ impl Case {
     }
 
     fn changes(&self) -> Changes {
+        let all = self.changes_of(None);
+        // Looked at alone, each object comes out the same.
+        for patch in &all.patches {
+            let alone = self.changes_of(Some(&[patch.id.clone()].into()));
+            assert!(alone.patches.len() == 1 && alone.patches[0].is_as(patch), "{alone:?} instead of {patch:?}");
+            assert_eq!(alone.deferrable.contains(&patch.id), all.deferrable.contains(&patch.id));
+        }
+        all
+    }
+
+    fn changes_of(&self, only: Option<&BTreeSet<ObjectId>>) -> Changes {
         let observed = self.store.observed();
         let (position, install) = (observed.position(), install());
         let published = Published { position: &position, refused: &[] };
         let ready: Vec<_> = self.pods.iter().map(Pod::ready).collect();
-        let facts = Gathered::of(&ready, endpoints(&observed));
+        let facts = Gathered::of(&ready, endpoints(&observed, only), only);
         let fleet = Fleet::new(ready, &self.needs, published, self.absent_for);
         let input = Input {
             observed: &observed,
@@ -90,7 +103,7 @@ impl Case {
             install: &install,
             now: self.now,
         };
-        changes(input, None)
+        changes(input, only)
     }
 
     /// Writes what came out, as the status writer and the API server would, a minute later each time.
@@ -128,8 +141,9 @@ impl Case {
 
 impl Pod {
     fn ready(&self) -> ReadyPod<'_> {
-        let facts = Some(&self.facts);
-        ReadyPod { name: self.name, position: self.position.as_ref(), rejections: &self.rejections, facts }
+        let (rejections, has_more_rejections) = (self.rejections.as_slice(), self.has_more_rejections);
+        let (position, facts) = (self.position.as_ref(), self.facts.as_ref());
+        ReadyPod { name: self.name, position, rejections, has_more_rejections, facts }
     }
 
     fn rejects(&mut self, reason: &str) {
@@ -137,7 +151,11 @@ impl Pod {
     }
 
     fn found(&mut self, facts: BackendFacts) {
-        self.facts.backends.insert(name(BACKEND), facts);
+        self.facts.get_or_insert_default().backends.insert(name(BACKEND), facts);
+    }
+
+    fn tallied(&mut self, facts: RouteFacts) {
+        self.facts.get_or_insert_default().routes.insert(name(BACKEND), facts);
     }
 }
 
@@ -425,7 +443,7 @@ fn a_route_speaks_for_each_parent_and_leaves_foreign_entries_alone() {
     case.verdicts.routes.insert(name(BACKEND), route);
     case.translated();
     let clashes = vec!["gh_search".to_owned()];
-    case.pod("p").facts.routes.insert(name(BACKEND), RouteFacts { tools: Some(3), clashes });
+    case.pod("p").tallied(RouteFacts { tools: Some(3), clashes });
     case.all_acknowledge();
     let patch = case.written().expect("something to say");
     let parents = patch.status["parents"].as_array().expect("a list").clone();
@@ -438,11 +456,143 @@ fn a_route_speaks_for_each_parent_and_leaves_foreign_entries_alone() {
         ["Ready=False NotAllowedByListeners", "Stalled=True NotAllowedByListeners", "Conflicted=True NameConflict"];
     assert_eq!(lines(&patch.status["conditions"]), expected);
     assert_eq!((&patch.status["url"], &patch.status["tools"]), (&json!("https://x.example/mcp"), &json!(3)));
-    // The clash is over: the condition goes, and so does its field.
-    case.pods[0].facts.routes.clear();
+    // A pod that has just come knows of no clash, which is no news.
+    for facts in [None, Some(Facts::default())] {
+        case.pods[0].facts = facts;
+        assert!(case.written().is_none());
+    }
+    case.pods[0].tallied(RouteFacts::default());
+    assert!(case.written().is_none(), "not tallied yet");
+    // The clash is over: the condition goes.
+    case.pods[0].tallied(RouteFacts { tools: Some(4), clashes: Vec::new() });
     let patch = case.written().expect("something to say");
     assert_eq!(lines(&patch.status["conditions"]).len(), 2);
-    assert!(!patch.status.contains_key("tools"));
+    assert_eq!(patch.status["tools"], 4);
+    // Of what is served no more, nothing that was found holds.
+    case.pods[0].facts = None;
+    for parent in &mut case.verdicts.routes.get_mut(&name(BACKEND)).expect("there").parents {
+        parent.verdict = refused("Invalid");
+    }
+    case.translated();
+    assert!(!case.written().expect("something to say").status.contains_key("tools"));
+}
+
+#[test]
+fn what_was_found_holds_until_a_pod_knows_more() {
+    let mut case = Case::with_backend();
+    let server = BackendFacts { server_name: "echo".into(), protocol_versions: vec!["v".into()], ..reached(7) };
+    case.pod("a").found(server);
+    case.all_acknowledge();
+    assert_eq!(case.of("Reachable"), "Reachable=True Reached");
+    // The operator starts anew, the pod's stream breaks, the pod restarts.
+    let unknown = Facts { backends: [(name(BACKEND), BackendFacts::default())].into(), ..Facts::default() };
+    for facts in [None, Some(Facts::default()), Some(unknown)] {
+        case.pods[0].facts = facts;
+        assert!(case.written().is_none(), "{:?}", case.pods[0].facts);
+    }
+    case.pods.clear();
+    assert!(case.written().is_none(), "no pod at all");
+    case.pod("b").found(failed("Timeout"));
+    case.all_acknowledge();
+    let patch = case.written().expect("something to say");
+    assert_eq!(case.of("Reachable"), "Reachable=False Timeout");
+    assert!(!patch.status.contains_key("tools"), "{patch:?}");
+    // Nobody has tried the next generation.
+    let status = case.store.observed().find(Kind::MCPBackend, &name(BACKEND)).expect("there").status.clone();
+    case.put(Kind::MCPBackend, 2, &json!({ "status": status }));
+    case.pods[0].facts = None;
+    case.translated();
+    assert_eq!(case.of("Reachable"), "Reachable=Unknown NotTried");
+}
+
+#[test]
+fn what_is_served_no_more_is_not_called_reachable() {
+    let mut case = Case::with_backend();
+    case.pod("a").found(reached(7));
+    case.all_acknowledge();
+    assert_eq!(case.of("Reachable"), "Reachable=True Reached");
+    case.pods[0].facts = Some(Facts::default());
+    case.verdicts.backends.insert(name(BACKEND), unresolved("RefNotFound"));
+    case.translated();
+    assert_eq!(case.of("Reachable"), "Reachable=Unknown NotTried");
+}
+
+#[test]
+fn a_pod_that_cannot_name_all_that_it_refuses_leaves_the_rest_open() {
+    let mut case = Case::with_backend();
+    case.pod("a").has_more_rejections = true;
+    case.all_acknowledge();
+    let patch = case.written().expect("something to say");
+    let programmed = conditions::find(&patch.status["conditions"], "Programmed").expect("there");
+    assert_eq!((&programmed["status"], &programmed["reason"]), (&json!("False"), &json!("Pending")));
+    assert!(programmed["message"].as_str().is_some_and(|text| text.starts_with("pod a refuses more")), "{programmed}");
+    case.pods[0].rejects("it is of another version");
+    assert_eq!(case.of("Programmed"), "Programmed=False Rejected", "named");
+    case.pods[0].rejections.clear();
+    case.pods[0].has_more_rejections = false;
+    assert_eq!(case.of("Programmed"), "Programmed=True Programmed");
+    // And it does not stay so only because it once was.
+    case.pods[0].has_more_rejections = true;
+    assert_eq!(case.of("Programmed"), "Programmed=False Pending");
+}
+
+#[test]
+fn a_route_that_is_another_controllers_gets_nothing_of_ours() {
+    let mut case = Case::new();
+    let foreign = json!({ "parentRef": { "name": "x" }, "controllerName": "example.com/other", "conditions": [] });
+    case.put(Kind::MCPRoute, 1, &json!({ "status": { "parents": [foreign], "conditions": [{ "type": "Ready" }] } }));
+    case.verdicts.routes.insert(name(BACKEND), RouteVerdict::default());
+    case.translated();
+    assert!(case.written().is_none(), "what another says of it is not ours to take away");
+    let parent = ParentVerdict { parent_ref: json!({ "name": "a" }), verdict: verdict(true), listeners: Vec::new() };
+    case.verdicts
+        .routes
+        .insert(name(BACKEND), RouteVerdict { parents: vec![parent], url: Some("http://x/mcp".into()) });
+    case.translated();
+    assert_eq!(case.written().expect("something to say").status["parents"].as_array().map(Vec::len), Some(2));
+    // It moves to the other's Gateway: what we said is taken back.
+    case.verdicts.routes.insert(name(BACKEND), RouteVerdict::default());
+    case.translated();
+    let patch = case.written().expect("something to take back");
+    assert_eq!(Value::Object(patch.status), json!({ "parents": [foreign] }));
+}
+
+#[test]
+fn a_policy_without_any_target_that_can_be_read_is_not_ready() {
+    let mut case = Case::new();
+    case.put(Kind::ToolPolicy, 1, &json!({}));
+    let accepted = Stated::no("Invalid", "spec.targetRefs[0]: is a number");
+    case.verdicts.policies.insert(name(BACKEND), PolicyVerdict { accepted, ancestors: Vec::new() });
+    case.translated();
+    assert_eq!(case.conditions(Kind::ToolPolicy), ["Ready=False Invalid", "Stalled=True Invalid"]);
+}
+
+#[test]
+fn many_pods_that_all_differ_are_one_opinion_soon() {
+    let names: Vec<String> = (0..200).map(|index| format!("pod-{index:03}")).collect();
+    let said: Vec<Facts> = (0..200)
+        .map(|index| {
+            let backends = (0..50).map(|backend| (name(&format!("b{backend}")), reached(index / 2)));
+            Facts { backends: backends.collect(), ..Facts::default() }
+        })
+        .collect();
+    let pod = |(name, facts)| ReadyPod {
+        name,
+        facts: Some(facts),
+        position: None,
+        rejections: &[],
+        has_more_rejections: false,
+    };
+    let pods: Vec<ReadyPod<'_>> = names.iter().map(String::as_str).zip(&said).map(pod).collect();
+    let all = Gathered::of(&pods, BTreeMap::new(), None);
+    assert_eq!((all.backends.len(), all.backends[&name("b7")].tools), (50, Some(0)), "equally common: by name");
+    let only = [ObjectId { kind: Kind::MCPBackend, name: name("b7") }].into();
+    let narrow = Gathered::of(&pods, BTreeMap::new(), Some(&only));
+    assert_eq!(narrow.backends.keys().collect::<Vec<_>>(), [&name("b7")], "a look at one gathers one");
+    // Pods that share their facts count as many.
+    let shared = vec![ReadyPod { facts: Some(&said[9]), ..pods[0] }; 3];
+    let both: Vec<_> = pods[..4].iter().copied().chain(shared).collect();
+    assert_eq!(Gathered::of(&both, BTreeMap::new(), None).backends[&name("b7")].tools, Some(4));
 }
 
 #[test]
