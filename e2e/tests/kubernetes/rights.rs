@@ -34,7 +34,9 @@ fn nothing_was_refused() -> Result<()> {
         let pod = event.pointer("/user/extra/authentication.kubernetes.io~1pod-name/0").and_then(Value::as_str);
         let pod = pod.context("an operator that is no pod")?.to_owned();
         pods.insert(pod.clone());
-        if object::number(&event, "/responseStatus/code") == Some(403) && !leaving.contains(&pod) {
+        // By rights: a namespace that is being deleted takes no new objects either, and answers alike.
+        let is_forbidden = object::text(&event, "/annotations/authorization.k8s.io~1decision") == Some("forbid");
+        if is_forbidden && !leaving.contains(&pod) {
             let (verb, uri) = (object::text(&event, "/verb"), object::text(&event, "/requestURI"));
             let request = format!("{} {}", verb.unwrap_or_default(), uri.unwrap_or_default());
             *refused.entry(request).or_default() += 1;
