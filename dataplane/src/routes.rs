@@ -72,6 +72,14 @@ pub(crate) enum Miss {
     Misdirected,
 }
 
+/// Why a route is not served as it is wanted.
+#[derive(Debug)]
+struct Refusal {
+    reason: String,
+    /// False: some of its listeners serve it.
+    is_whole: bool,
+}
+
 // === impl LiveRoute ===
 
 impl LiveRoute {
@@ -125,7 +133,10 @@ impl RouteTable {
     ) -> (Self, Vec<Rejection>) {
         let mut rejections = Vec::new();
         let ports = Ports::new(&snapshot.listeners, ports, &previous.ports, &mut rejections);
-        let attached = ports.ports.iter().map(|port| port.listeners.iter().map(|_| Paths::default()).collect());
+        let attached = ports
+            .ports
+            .iter()
+            .map(|port| port.listeners.iter().map(|listener| Paths::of(listener.spec.hostname.as_deref())).collect());
         let mut table = Self {
             backends: Backends::new(&snapshot.backends, &previous.backends, &mut rejections),
             routes: HashMap::default(),
@@ -135,16 +146,16 @@ impl RouteTable {
             own_hosts: HostMap::default(),
         };
         for spec in snapshot.routes.values() {
-            let taken = table.live(spec, previous, metrics).and_then(|live| table.attach(&live).map(|()| live));
-            match taken {
-                Ok(live) => drop(table.routes.insert(spec.name.clone(), live)),
-                Err(reason) => {
-                    if let Some(old) = previous.routes.get(&spec.name).filter(|old| table.attach(old).is_ok()) {
-                        table.routes.insert(spec.name.clone(), Arc::clone(old));
-                    }
-                    rejections.push(Rejection::new(&Key::new(Kind::Route, &spec.name), reason));
-                }
+            let refusal = match table.live(spec, previous, metrics) {
+                Ok(live) => table.take(&live),
+                Err(reason) => Some(Refusal { reason, is_whole: true }),
+            };
+            let Some(Refusal { reason, is_whole }) = refusal else { continue };
+            if let Some(old) = previous.routes.get(&spec.name).filter(|_| is_whole) {
+                // What refuses the old form is no news to anybody.
+                let _told = table.take(old);
             }
+            rejections.push(Rejection::new(&Key::new(Kind::Route, &spec.name), reason));
         }
         (table, rejections)
     }
@@ -159,28 +170,35 @@ impl RouteTable {
         Ok(old.cloned().unwrap_or_else(|| Arc::new(LiveRoute::new(spec, servers, metrics))))
     }
 
-    /// Puts a route into the tables of its listeners.
-    fn attach(&mut self, live: &Arc<LiveRoute>) -> Result<(), String> {
+    /// Serves a route wherever it has room.
+    fn take(&mut self, live: &Arc<LiveRoute>) -> Option<Refusal> {
+        let refusal = self.attach(live).err();
+        if !refusal.as_ref().is_some_and(|refusal| refusal.is_whole) {
+            self.routes.insert(live.rules().spec.name.clone(), Arc::clone(live));
+        }
+        refusal
+    }
+
+    /// Puts a route into the tables of its listeners. Where it clashes at one, the others serve it all the same.
+    fn attach(&mut self, live: &Arc<LiveRoute>) -> Result<(), Refusal> {
         let spec = Arc::clone(&live.rules().spec);
         if spec.listeners.is_empty() {
-            self.own.insert(live)?;
+            self.own.insert(live).map_err(|reason| Refusal { reason, is_whole: true })?;
             for host in &spec.hostnames {
                 self.own_hosts.insert(Some(host), ());
             }
             return Ok(());
         }
         let places: Vec<_> = spec.listeners.iter().filter_map(|name| self.ports.place_of(name)).collect();
-        for (socket, listener) in &places {
-            if let Some(paths) = self.attached.get(*socket).and_then(|of| of.get(*listener)) {
-                paths.has_room(live)?;
-            }
-        }
+        let (mut clash, mut is_whole) = (None, true);
         for (socket, listener) in places {
-            if let Some(paths) = self.attached.get_mut(socket).and_then(|of| of.get_mut(listener)) {
-                paths.insert(live)?;
+            let Some(paths) = self.attached.get_mut(socket).and_then(|of| of.get_mut(listener)) else { continue };
+            match paths.insert(live) {
+                Ok(()) => is_whole = false,
+                Err(reason) => clash = clash.or(Some(reason)),
             }
         }
-        Ok(())
+        clash.map_or(Ok(()), |reason| Err(Refusal { reason, is_whole }))
     }
 
     pub(crate) fn server(&self, backend: BackendKey) -> Option<&Arc<Server>> {

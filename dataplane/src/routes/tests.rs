@@ -117,6 +117,38 @@ fn the_holder_of_a_place_keeps_it_and_the_other_is_told() {
     assert_eq!((told.len(), met(&table, 0, "a.test", "/y")), (0, Ok("y".to_owned())), "{told:?}");
 }
 
+/// Two routes meet where a listener has hosts of both, and nowhere else.
+#[test]
+fn a_host_name_takes_a_place_only_at_listeners_that_have_its_hosts() {
+    let listeners = || vec![listener("a", 80, Some("*.a.com")), listener("b", 80, Some("*.b.com"))];
+    let older = || route("z", "/mcp", &["x.a.com", "x.b.com"], &["a", "b"]);
+    let younger = || route("a", "/mcp", &["y.a.com", "x.b.com"], &["a"]);
+    let table = taken(&snapshot(listeners(), vec![], vec![younger(), older()]));
+    for (host, want) in
+        [("x.a.com", Ok("z")), ("x.b.com", Ok("z")), ("y.a.com", Ok("a")), ("y.b.com", Err(Miss::Nothing))]
+    {
+        assert_eq!(met(&table, 0, host, "/mcp"), want.map(str::to_owned), "{host}");
+    }
+    // A name wider than the listener's has hosts there, too.
+    let wide = route("w", "/wide", &["*.com"], &["a"]);
+    let table = taken(&snapshot(listeners(), vec![], vec![wide]));
+    assert_eq!(met(&table, 0, "x.a.com", "/wide").unwrap(), "w");
+    assert_eq!(met(&table, 0, "x.b.com", "/wide"), Err(Miss::Nothing));
+}
+
+#[test]
+fn a_route_that_clashes_at_one_listener_is_served_by_the_others() {
+    let listeners = || vec![listener("a", 80, Some("*.a.com")), listener("b", 80, Some("*.b.com"))];
+    let first = snapshot(listeners(), vec![], vec![route("m", "/mcp", &[], &["a"])]);
+    let mut both = first.clone();
+    both.routes.extend(snapshot(vec![], vec![], vec![route("n", "/mcp", &[], &["a", "b"])]).routes);
+    let (table, told) = over(&taken(&first), &both);
+    assert!(told.len() == 1 && told[0].contains("tools/m has the same host name and path"), "{told:?}");
+    assert_eq!(met(&table, 0, "x.a.com", "/mcp").unwrap(), "m");
+    assert_eq!(met(&table, 0, "x.b.com", "/mcp").unwrap(), "n");
+    assert_eq!(table.routes().count(), 2);
+}
+
 #[test]
 fn a_listener_that_cannot_be_served_keeps_its_last_good_form() {
     let good = snapshot(

@@ -18,6 +18,16 @@ pub struct HostMap<T> {
 /// The longest DNS name. A longer host has no name below a star: each of its labels would be one look-up.
 const LONGEST: usize = 253;
 
+/// Is there a host that fits both patterns? `None`: every host.
+#[must_use]
+pub fn overlap(one: Option<&str>, other: Option<&str>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return true };
+    let holds = |pattern: &str, name: &str| {
+        pattern.strip_prefix('*').is_some_and(|suffix| name.len() > suffix.len() && name.ends_with(suffix))
+    };
+    one == other || holds(one, other) || holds(other, one)
+}
+
 // === impl HostMap ===
 
 impl<T> Default for HostMap<T> {
@@ -88,7 +98,7 @@ impl<T> HostMap<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::HostMap;
+    use super::{HostMap, overlap};
 
     fn map(patterns: &[&'static str]) -> HostMap<&'static str> {
         let mut map = HostMap::default();
@@ -133,6 +143,26 @@ mod tests {
         let long = format!("{}example.com", "a.".repeat(300));
         assert_eq!(map.find(&long), None);
         assert_eq!(map.find("a.a.example.com"), Some(&"*.example.com"));
+    }
+
+    #[test]
+    fn patterns_overlap_where_a_host_fits_both() {
+        for (one, other, want) in [
+            ("*", "*", true),
+            ("*", "*.example.com", true),
+            ("a.example.com", "a.example.com", true),
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "*.b.example.com", true),
+            ("*.example.com", "*.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "a.evilexample.com", false),
+            ("*.a.example.com", "*.b.example.com", false),
+            ("a.example.com", "b.example.com", false),
+        ] {
+            let of = |pattern: &'static str| (pattern != "*").then_some(pattern);
+            assert_eq!(overlap(of(one), of(other)), want, "{one} {other}");
+            assert_eq!(overlap(of(other), of(one)), want, "{other} {one}");
+        }
     }
 
     #[test]
