@@ -10,12 +10,13 @@ use std::sync::Arc;
 use ringway_config_stream::{Key, Kind, Rejection};
 use ringway_snapshot::{Listener, ListenerName};
 use rustls::ServerConfig;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::state::hosts::HostMap;
 
 pub(crate) use tls::nobody;
 
-/// A listener as a connection and a request remember it: the same through every configuration.
+/// A listener as a connection remembers it: the same as long as it lets in the same clients, whatever else changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ListenerId(u64);
 
@@ -55,8 +56,20 @@ struct Slot {
 // === impl ListenerId ===
 
 impl ListenerId {
-    fn of(name: &ListenerName) -> Self {
-        Self(xxhash_rust::xxh3::xxh3_64(name.to_string().as_bytes()))
+    fn of(spec: &Listener) -> Self {
+        let mut hash = Xxh3Default::new();
+        let mut add = |text: &[u8]| {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        add(spec.name.to_string().as_bytes());
+        // A client that was let in by another rule has to ask again. The certificates that the listener shows are not part
+        // of it: their change cuts nobody.
+        if let Some(client) = spec.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+            add(&[u8::from(client.is_required)]);
+            client.ca_pem.iter().for_each(|pem| add(pem.as_bytes()));
+        }
+        Self(hash.digest())
     }
 }
 
@@ -65,7 +78,7 @@ impl ListenerId {
 impl LiveListener {
     fn new(spec: &Arc<Listener>) -> Result<Self, String> {
         let tls = spec.tls.as_ref().map(tls::server_config).transpose()?;
-        Ok(Self { spec: Arc::clone(spec), id: ListenerId::of(&spec.name), tls })
+        Ok(Self { spec: Arc::clone(spec), id: ListenerId::of(spec), tls })
     }
 }
 

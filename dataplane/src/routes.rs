@@ -231,7 +231,7 @@ impl RouteTable {
             Door::Port { socket, handshake } => {
                 let port = self.port(socket).ok_or(Miss::Nothing)?;
                 let (index, listener) = port.find(host).ok_or(Miss::Nothing)?;
-                // Also a connection from before its port was given a certificate.
+                // Also a connection from before its port was given a certificate, or asked clients for theirs.
                 let met = if listener.tls.is_some() { handshake == Some(listener.id) } else { handshake.is_none() };
                 if !met {
                     return Err(Miss::Misdirected);
@@ -240,6 +240,15 @@ impl RouteTable {
             }
         };
         paths.find(host, path).ok_or(Miss::Nothing)
+    }
+
+    /// Is a connection through this door good for no listener any more?
+    pub(crate) fn is_outdated(&self, door: Door) -> bool {
+        let Door::Port { socket, handshake } = door else { return false };
+        self.port(socket).is_some_and(|port| match handshake {
+            None => port.is_tls(),
+            Some(met) => !port.listeners.iter().any(|listener| listener.tls.is_some() && listener.id == met),
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::TryFutureExt as _;
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
@@ -17,6 +19,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -136,12 +139,23 @@ where
     let timed = TimedStream::new(stream, limits.headers_time, limits.connection_idle, http2);
     let phase = timed.phase();
     let told = phase.clone();
+    // Nothing that this connection may ask for is served any more: its client needs another one.
+    let useless = Arc::new(Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
         let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
+        let useless = Arc::clone(&useless);
         phase.request_began();
         async move {
-            let response = pipeline::handle(&worker, &conn, request).await;
+            let mut response = pipeline::handle(&worker, &conn, request).await;
             phase.request_answered();
+            let is_misdirected = response.status() == StatusCode::MISDIRECTED_REQUEST;
+            if is_misdirected && worker.shared.routes.load().is_outdated(conn.door) {
+                if http2 {
+                    useless.notify_one();
+                } else {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+            }
             Ok::<Response<ReplyBody>, Infallible>(response)
         }
     });
@@ -158,6 +172,7 @@ where
             tokio::select! {
                 () = drain.begun() => {}
                 () = uses.idle(limits.connection_idle) => {}
+                () = useless.notified() => {}
             }
         };
         until(leave, || true, &told, connection, http2::Connection::graceful_shutdown).await

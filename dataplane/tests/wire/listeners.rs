@@ -9,6 +9,7 @@ use ringway_testkit::upstream::Upstream;
 use crate::pod::{Authority, Pod, asking_for_clients, backend, plain_listener, route, secure_listener, snapshot};
 use crate::refusals::explained;
 use crate::secure::{Caller, Secure};
+use crate::speaker::Speaker;
 use crate::stage::{modern, modern_call};
 
 fn echo() -> Upstream {
@@ -218,6 +219,61 @@ fn a_port_that_is_given_a_certificate_is_plain_no_more() {
     assert_eq!(refused.status, 421, "{}", refused.text());
     let mut client = Secure::connect(pod.secure(), Some("a.test")).unwrap();
     assert_eq!(client.ask(&call("a.test", "/mcp")).unwrap().0, 200);
+}
+
+/// Whoever was let in by another rule has to ask again, and is not left with a connection that is good for nothing.
+#[test]
+fn connections_from_before_clients_were_asked_otherwise_are_misdirected_and_end() {
+    let (upstream, ours, others) = (echo(), Authority::new(), Authority::new());
+    let (tls, renewed) = (ours.issue(&["a.test"]), ours.issue(&["a.test"]));
+    let (friend, stranger) = (ours.issue(&["friend"]), others.issue(&["stranger"]));
+    let open = |shown| secure_listener("one", Some("a.test"), &[shown]);
+    let with = |listener: Listener| {
+        // Another listener, which no change is about.
+        let other = secure_listener("other", Some("b.test"), &[&tls]);
+        snapshot(vec![listener, other], vec![backend("up", &upstream)], vec![at("/mcp", &["one", "other"])])
+    };
+    let pod = Pod::start(with(open(&tls)));
+    let connect = |name, shows| Secure::connect_as(pod.secure(), Some(name), Caller { shows, only_tls12: false });
+    let ask = |client: &mut Secure| client.ask(&call("a.test", "/mcp"));
+    let mut bystander = connect("b.test", None).unwrap();
+    let mut kept = connect("a.test", None).unwrap();
+    for (listener, shows) in [
+        (asking_for_clients(open(&tls), &ours, false), Some(&friend)),
+        (asking_for_clients(open(&tls), &ours, true), Some(&friend)),
+        (asking_for_clients(open(&renewed), &others, true), Some(&stranger)),
+        (open(&tls), None),
+    ] {
+        assert_eq!(ask(&mut kept).unwrap().0, 200);
+        pod.apply(with(listener.clone()));
+        let (status, body) = ask(&mut kept).unwrap();
+        assert_eq!(status, 421, "{body}");
+        ask(&mut kept).expect_err("the connection has ended");
+        kept = connect("a.test", shows).unwrap();
+        assert_eq!(ask(&mut kept).unwrap().0, 200);
+        // What the listener shows may change.
+        let mut shown = listener;
+        shown.tls.as_mut().unwrap().certificates = vec![renewed.certificate.clone()];
+        pod.apply(with(shown));
+        assert_eq!(ask(&mut kept).unwrap().0, 200);
+    }
+    assert_eq!(bystander.ask(&call("b.test", "/mcp")).unwrap().0, 200);
+}
+
+#[tokio::test]
+async fn an_http2_connection_that_is_good_for_nothing_ends() {
+    let (upstream, authority) = (echo(), Authority::new());
+    let tls = authority.issue(&["localhost"]);
+    let with =
+        |listener: Listener| snapshot(vec![listener], vec![backend("up", &upstream)], vec![at("/mcp", &["one"])]);
+    let pod = Pod::start(with(Listener { port: 443, ..plain_listener("one", None) }));
+    let mut kept = Speaker::prior_knowledge(pod.secure()).await;
+    assert_eq!(kept.begin(&call("localhost", "/mcp")).await.status, 200);
+    pod.apply(with(secure_listener("one", None, &[&tls])));
+    let refused = kept.begin(&call("localhost", "/mcp")).await;
+    assert_eq!(refused.status, 421);
+    refused.text().await;
+    kept.closed().await;
 }
 
 #[test]
