@@ -38,6 +38,8 @@ pub(super) struct Candidates {
     pub(super) ordered: bool,
     /// Ask DNS before connecting.
     pub(super) dns: bool,
+    /// Where nobody can be reached the session that lives there is lost: it may be opened at another endpoint.
+    pub(super) may_move: bool,
 }
 
 // === impl Candidates ===
@@ -66,13 +68,15 @@ pub(super) fn candidates(
         if let Some(at) = bound.and_then(|bound| addresses.iter().position(|address| *address == bound)) {
             addresses.swap(0, at);
         }
-        return Ok(Candidates { addresses, ordered: false, dns: true });
+        return Ok(Candidates { addresses, ordered: false, dns: true, may_move: false });
     };
     if let Some(bound) = bound.filter(|_| server.backend.affinity != Affinity::None) {
         if !endpoints.contains(&bound) {
             return Err(UpstreamError::SessionLost);
         }
-        return Ok(Candidates { addresses: SmallVec::from_slice(&[bound]), ordered: true, dns: false });
+        let addresses = SmallVec::from_slice(&[bound]);
+        let may_move = server.moves_sessions() && endpoints.len() > 1;
+        return Ok(Candidates { addresses, ordered: true, dns: false, may_move });
     }
     if endpoints.is_empty() {
         return Err(UpstreamError::Connect(NoConnection::new(Why::NoEndpoint, "no ready endpoint")));
@@ -81,7 +85,7 @@ pub(super) fn candidates(
     let first = server.live.turn() % addresses.len();
     addresses.rotate_left(first);
     let addresses = server.live.healthy_first(addresses);
-    Ok(Candidates { addresses, ordered: true, dns: false })
+    Ok(Candidates { addresses, ordered: true, dns: false, may_move: false })
 }
 
 /// A connection for an ordinary request: an idle one, else a new one within the backend's limit.
@@ -206,6 +210,11 @@ async fn connect(
     // On the heap: a TLS handshake is large and rare, the request's own future small and frequent.
     Box::pin(opened).await.map_err(|why| {
         server.doubt();
+        // Nothing was sent. A pod goes before its address leaves the endpoints.
+        if to.may_move && matches!(why.why, Why::Refused | Why::Unreachable | Why::Timeout) {
+            tracing::debug!(target: "upstream", backend = %server.backend.name, %why, "a session's endpoint is gone");
+            return UpstreamError::SessionLost;
+        }
         UpstreamError::Connect(why)
     })
 }

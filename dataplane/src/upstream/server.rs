@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, header};
 use ringway_mcp::Revision;
-use ringway_snapshot::{Backend, BackendTls, Credentials, HttpTarget, Scheme, Target};
+use ringway_snapshot::{Affinity, Backend, BackendTls, Credentials, EndpointLoss, HttpTarget, Scheme, Target};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -219,6 +219,15 @@ impl Server {
     #[must_use]
     pub fn pinned(&self) -> Option<Revision> {
         self.pinned
+    }
+
+    /// May a session whose endpoint is gone be opened at another one?
+    #[must_use]
+    pub fn moves_sessions(&self) -> bool {
+        match self.backend.affinity {
+            Affinity::Auto { on_loss } | Affinity::Session { on_loss } => on_loss == EndpointLoss::Reinitialize,
+            Affinity::None => true,
+        }
     }
 
     /// May a connection be opened to this address?

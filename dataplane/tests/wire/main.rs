@@ -4,6 +4,7 @@
 mod bounds;
 mod cases;
 mod draining;
+mod endpoints;
 mod facts;
 mod faults;
 mod fidelity;

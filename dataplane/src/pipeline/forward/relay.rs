@@ -113,11 +113,9 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
         }
         let attempt = call.attempt(bound.upstream.revision);
         let ended = match first_answer(call, client, ties, Some(&bound.upstream), &attempt).await {
-            // The backend forgot the session: made anew once, by one of all the calls that wait, and sent again.
-            Ok(Some(CallAnswer::Whole(Answer::Refused(Refusal { session_lost: true, .. }))))
-            | Err(UpstreamError::SessionLost)
-                if again =>
-            {
+            // Nothing ran: made anew once, by one of all the calls that wait, and sent again.
+            answer if again && is_lost(&answer, call) => {
+                drop(answer);
                 again = false;
                 ties.side = None;
                 call.tried(attempt, &Err(UpstreamError::SessionLost.into()));
@@ -130,6 +128,15 @@ async fn exchange(call: &mut Call, client: &mut Client, ties: &mut Ties) -> Resu
         };
         call.tried(attempt, &ended);
         return ended;
+    }
+}
+
+/// The backend forgot the session, or the endpoint that held it is gone and the session may be opened elsewhere.
+fn is_lost(answer: &Result<Option<CallAnswer>, UpstreamError>, call: &Call) -> bool {
+    match answer {
+        Ok(Some(CallAnswer::Whole(Answer::Refused(Refusal { session_lost, .. })))) => *session_lost,
+        Err(UpstreamError::SessionLost) => call.server.moves_sessions(),
+        _ => false,
     }
 }
 

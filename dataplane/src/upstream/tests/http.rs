@@ -2,12 +2,12 @@
 
 use ::http::{HeaderName, HeaderValue};
 use ringway_mcp::Revision;
-use ringway_snapshot::{Credentials, HttpTarget, Secret};
+use ringway_snapshot::{Affinity, Credentials, EndpointLoss, HttpTarget, Secret};
 
 use super::fake::{Fake, Step, answer, with_headers};
 use super::*;
 use crate::fault::Executed;
-use crate::upstream::{Refusal, end_session};
+use crate::upstream::{Refusal, Why, end_session, open_stream};
 
 pub(super) const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 const JSON: &str = "application/json";
@@ -366,6 +366,39 @@ async fn calls_are_spread_and_sessions_stay_at_their_endpoint() {
     for _ in 0..4 {
         body(call(&pool, &server).await);
     }
+}
+
+/// A pod stops to listen before its address leaves the endpoints.
+#[tokio::test]
+async fn a_session_is_lost_with_its_endpoint_where_it_may_be_opened_at_another() {
+    let other = Fake::start(|_| vec![answer("200 OK", JSON, RESULT)]).await;
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let own = UpstreamSession { endpoint: Some(dead), ..session("s") };
+    let pool = Pool::new();
+    for (endpoints, on_loss, is_lost) in [
+        (vec![dead, other.address], EndpointLoss::Reinitialize, true),
+        (vec![dead, other.address], EndpointLoss::Fail, false),
+        // It may come back, and there is nowhere else to go.
+        (vec![dead], EndpointLoss::Reinitialize, false),
+    ] {
+        let endpoints = Some(endpoints);
+        let target = HttpTarget { hostname: "svc.ns".to_owned(), endpoints, ..http_target(other.address) };
+        let affinity = Affinity::Auto { on_loss };
+        let server = Server::new(Arc::new(Backend { affinity, ..backend(Target::Http(target)) }), None);
+        for standing in [false, true] {
+            let error = if standing {
+                open_stream(&server, &own, None).await.err()
+            } else {
+                send(&pool, &server, Outgoing { session: Some(&own), ..message(CALL) }).await.err()
+            };
+            match error.unwrap() {
+                UpstreamError::SessionLost if is_lost => {}
+                UpstreamError::Connect(no) if !is_lost => assert_eq!(no.why, Why::Refused),
+                error => panic!("{on_loss:?}: {error:?}"),
+            }
+        }
+    }
+    assert!(other.seen().is_empty(), "whose session it is not");
 }
 
 #[tokio::test]
