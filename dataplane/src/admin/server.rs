@@ -1,5 +1,6 @@
 //! The small HTTP server behind the pages for operators: GET alone, few connections, no streams.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -13,13 +14,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use super::{Answer, text};
 use crate::telemetry::labels::TaskName;
 use crate::telemetry::tasks::Tasks;
 
-/// A probe, two scrapers and some people; more wait.
+/// A probe, two scrapers and some people. One more: the oldest is closed, so that nobody who may connect holds up a probe.
 pub(super) const CONNECTIONS: usize = 64;
 /// A connection without a request is closed after this, and one request's head may take as long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,9 +80,9 @@ impl Drop for Handle {
 }
 
 async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<Pages>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    // Never closed, so a permit always comes.
-    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+    // In the order of their coming.
+    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS);
+    loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -90,8 +92,14 @@ async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<
                 continue;
             }
         };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
         let pages = Arc::clone(&pages);
-        tasks.spawn(TaskName::Admin, async move {
+        let connection = tasks.spawn(TaskName::Admin, async move {
             let service = service_fn(|request: Request<hyper::body::Incoming>| {
                 let (parts, _) = request.into_parts();
                 let answer = answer(&parts.method, &parts.uri, &parts.headers, loopback, &*pages);
@@ -104,8 +112,8 @@ async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<
                 .serve_connection(TokioIo::new(stream), service);
             // A client that went away or was too slow: of no interest.
             let _ = tokio::time::timeout(CONNECTION_LIFE, connection).await;
-            drop(permit);
         });
+        open.push_back(connection.abort_handle());
     }
 }
 

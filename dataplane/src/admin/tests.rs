@@ -98,20 +98,23 @@ fn only_names_of_this_machine_are_served_on_loopback() {
 }
 
 #[test]
-fn idle_connections_beyond_the_limit_wait_and_the_end_is_prompt() {
+fn idle_connections_hold_up_no_probe_and_the_end_is_prompt() {
     let server = server();
-    let idle: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(server.at).unwrap()).collect();
+    let mut idle: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(server.at).unwrap()).collect();
     let deadline = Instant::now() + Duration::from_secs(20);
     let tasks = &server.state.telemetry.tasks;
     while tasks.live(TaskName::Admin) < i64::try_from(CONNECTIONS).unwrap() {
         assert!(Instant::now() < deadline, "{} connections", tasks.live(TaskName::Admin));
         std::thread::yield_now();
     }
-    let waiting = TcpStream::connect(server.at).unwrap();
-    drop(idle);
-    assert_eq!(server.get("/livez", GOOD).0, 200, "room again");
+    for _ in 0..3 {
+        assert_eq!(server.get("/livez", GOOD).0, 200);
+    }
+    idle[0].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert_eq!(idle[0].read(&mut [0]).unwrap(), 0, "the oldest made room");
+    assert!(tasks.live(TaskName::Admin) <= i64::try_from(CONNECTIONS).unwrap());
     let Server { state, handle, .. } = server;
-    drop((waiting, handle));
+    drop((idle, handle));
     assert_eq!(state.telemetry.tasks.live(TaskName::Admin), 0, "nothing outlives the server");
 }
 
