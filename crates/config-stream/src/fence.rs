@@ -50,7 +50,7 @@ impl Fence {
 
     /// Judges what is offered to somebody who stands at `served`.
     pub fn judge(&mut self, offered: &Position, served: &Position, now: Instant) -> Judgement {
-        let Comparison::Older(kinds) = offered.compared_to(served) else {
+        let Comparison::Older(kinds) = offered.offered_to(served) else {
             self.held = None;
             return Judgement::Take;
         };

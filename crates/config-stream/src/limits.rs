@@ -22,8 +22,10 @@ pub const PARTS: usize = 2 * (UPDATE_BYTES / PART_BYTES) + 2;
 pub const SECRETS: usize = 1_024;
 /// `namespace/gateway/listener`, each at most 253 characters.
 pub const NAME_BYTES: usize = 3 * 253 + 2;
-/// Kinds of source objects in a position.
-pub const CURSORS: usize = 64;
+/// Namespaces of Secrets and of ConfigMaps that a replica watches; each has a cursor of its own, in every position.
+pub const NARROW_CURSORS: usize = 500;
+/// Cursors in a position: those, and one for each other kind of source object.
+pub const CURSORS: usize = NARROW_CURSORS + 12;
 /// Rejections that travel; of more it is only said that there are.
 pub const REJECTIONS: usize = 1_000;
 /// A sentence of a rejection or of a failed backend.

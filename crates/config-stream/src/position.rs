@@ -3,6 +3,9 @@
 //! Two replicas watch the same API server at their own pace. A resourceVersion orders what they saw of one kind
 //! (KEP-5504: comparable within one storage), but a replica that saw nothing happen since its start may know a smaller
 //! number for the very same set of objects: so equal fingerprints are equal, whatever the numbers say.
+//!
+//! Secrets and ConfigMaps are watched in each namespace by itself, and one of these watches may lag behind another: they
+//! have a cursor for each namespace. Which namespaces there are follows from the objects of the other kinds.
 
 #[cfg(test)]
 mod tests;
@@ -14,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{CURSORS, TEXT_BYTES};
 use crate::wire;
 
-/// A cursor for each kind of source object (`MCPRoute`, `Secret`, ...). A kind that is not there has no objects and was
-/// never seen.
+/// A cursor for each kind of source object (`MCPRoute`, `Service`, ...), or for each of its namespaces (`Secret/tools`).
+/// What is not there has no objects and was never seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Position(pub BTreeMap<String, Cursor>);
 
@@ -31,11 +34,11 @@ pub struct Cursor {
 /// What one position is beside another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
-    /// Every kind has the same objects.
+    /// Every cursor has the same objects.
     Same,
-    /// No kind is behind and at least one has other objects.
+    /// No cursor is behind and at least one has other objects.
     NotOlder,
-    /// These kinds are behind.
+    /// The cursors of these names are behind.
     Older(Vec<String>),
 }
 
@@ -50,7 +53,21 @@ impl Position {
     /// What this position is for somebody who stands at `held`.
     #[must_use]
     pub fn compared_to(&self, held: &Self) -> Comparison {
-        let kinds = self.0.keys().chain(held.0.keys().filter(|kind| !self.0.contains_key(*kind)));
+        self.compared(held, |_| true)
+    }
+
+    /// What this position is for somebody who stands at `held` and is to take what it stands for.
+    ///
+    /// A namespace without a cursor is one where the replica has nothing to read, by what it saw of the other kinds: if
+    /// that is not older, neither is its silence.
+    #[must_use]
+    pub fn offered_to(&self, held: &Self) -> Comparison {
+        self.compared(held, |missing| !is_narrow(missing))
+    }
+
+    fn compared(&self, held: &Self, counts_if_missing: impl Fn(&str) -> bool) -> Comparison {
+        let missing = held.0.keys().filter(|kind| !self.0.contains_key(*kind) && counts_if_missing(kind));
+        let kinds = self.0.keys().chain(missing);
         let (mut differs, mut older) = (false, Vec::new());
         for kind in kinds {
             let (this, held) = (self.cursor(kind), held.cursor(kind));
@@ -69,7 +86,8 @@ impl Position {
     /// Where somebody stands who stood at `held` and takes what this position stands for.
     ///
     /// Of a kind with the same objects the greater revision is kept: they are known to be current up to there, and
-    /// what a third replica saw before must not pass for newer.
+    /// what a third replica saw before must not pass for newer. A namespace without a cursor is remembered without
+    /// objects for the same reason, as far as there is room.
     #[must_use]
     pub fn taken_by(&self, held: &Self) -> Self {
         let advance = |(kind, this): (&String, &Cursor)| {
@@ -78,7 +96,11 @@ impl Position {
             let revision = if is_same { this.revision.max(held.revision) } else { this.revision };
             (kind.clone(), Cursor { revision, ..*this })
         };
-        Self(self.0.iter().map(advance).collect())
+        let mut taken: BTreeMap<_, _> = self.0.iter().map(advance).collect();
+        let left = held.0.iter().filter(|(kind, _)| is_narrow(kind) && !self.0.contains_key(*kind));
+        let room = CURSORS.saturating_sub(taken.len());
+        taken.extend(left.take(room).map(|(kind, held)| (kind.clone(), Cursor { fingerprint: 0, ..*held })));
+        Self(taken)
     }
 
     fn cursor(&self, kind: &str) -> Cursor {
@@ -108,6 +130,11 @@ impl Position {
         };
         position.cursors.into_iter().map(cursor).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// Of one namespace of a kind.
+fn is_narrow(name: &str) -> bool {
+    name.contains('/')
 }
 
 // === impl Cursor ===

@@ -1,6 +1,6 @@
 //! Positions beside each other, one kind and several.
 
-use super::{Comparison, Cursor, Position};
+use super::{CURSORS, Comparison, Cursor, Position};
 use crate::wire;
 
 fn at(cursors: &[(&str, u64, u64)]) -> Position {
@@ -50,6 +50,34 @@ fn equal_objects_keep_the_greater_number() {
     );
     // After a restored etcd the smaller number is the truth.
     assert_eq!(at(&[("MCPRoute", 5, 1)]).taken_by(&held), at(&[("MCPRoute", 5, 1)]));
+}
+
+#[test]
+fn each_namespace_of_a_secret_is_compared_by_itself() {
+    let ahead = at(&[("Secret/a", 100, 2), ("Secret/b", 101, 2)]);
+    // It saw b's Secret, and not yet that of a.
+    let lags = at(&[("Secret/a", 50, 1), ("Secret/b", 101, 2)]);
+    assert_eq!(lags.offered_to(&ahead), Comparison::Older(vec!["Secret/a".into()]));
+    assert_eq!(ahead.offered_to(&lags), Comparison::NotOlder);
+}
+
+#[test]
+fn a_namespace_that_nobody_names_any_more_is_not_waited_for_and_not_forgotten() {
+    let held = at(&[("MCPRoute", 100, 7), ("Secret/a", 90, 2)]);
+    let without = at(&[("MCPRoute", 110, 8)]);
+    assert_eq!(without.offered_to(&held), Comparison::NotOlder);
+    let kind = at(&[("Secret/a", 90, 2)]);
+    assert_eq!(kind.offered_to(&held), Comparison::Older(vec!["MCPRoute".into()]), "a whole kind is never left out");
+    assert_eq!(without.compared_to(&held), Comparison::Older(vec!["Secret/a".into()]), "who has nothing lacks it");
+    let taken = without.taken_by(&held);
+    assert_eq!(taken, at(&[("MCPRoute", 110, 8), ("Secret/a", 90, 0)]));
+    let stale = at(&[("MCPRoute", 110, 8), ("Secret/a", 80, 1)]);
+    assert_eq!(stale.offered_to(&taken), Comparison::Older(vec!["Secret/a".into()]));
+    let many = |first: usize| {
+        let cursors = (first..first + CURSORS).map(|n| (format!("Secret/{n}"), Cursor { revision: 1, fingerprint: 1 }));
+        Position(cursors.collect())
+    };
+    assert_eq!(many(CURSORS).taken_by(&many(0)), many(CURSORS), "there is room for no more");
 }
 
 #[test]
