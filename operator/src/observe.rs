@@ -107,8 +107,8 @@ impl Observer {
         self.change(|store| store.refresh(kind, object));
     }
 
-    /// As `observed`, after the narrow watches were brought in line with what objects name and their lists are in: without
-    /// end while `is_first`, else for a moment, since one namespace must not hold up all others.
+    /// As `observed`, after the narrow watches were brought in line with what objects name and their lists are in; not for
+    /// long, since one namespace must not hold up all others.
     pub async fn settled(self: &Arc<Self>, is_first: bool) -> (Observed, Ticks) {
         narrow::settled(self, is_first).await
     }

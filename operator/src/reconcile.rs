@@ -186,7 +186,11 @@ impl Reconciler {
             .collect();
         let install = Arc::clone(&self.parts.install);
         let began = Instant::now();
-        let work = move || translate(&World::from_objects(objects), &install, &|_| None);
+        let mut world = World::from_objects(objects);
+        for (scope, why) in observed.unread() {
+            world.leave_unread(scope.kind, scope.namespace.as_deref().unwrap_or_default(), why);
+        }
+        let work = move || translate(&world, &install, &|_| None);
         let translation = match tokio::task::spawn_blocking(work).await {
             Ok(translation) => translation,
             Err(error) => {

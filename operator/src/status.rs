@@ -161,7 +161,8 @@ fn stated(kind: &'static str, verdict: &Verdict) -> Condition {
 /// Secrets and ConfigMaps that the object names and the operator may not read: said with the remedy.
 fn resolved(input: Input<'_>, entry: &Entry, verdict: &Verdict) -> Condition {
     let condition = stated("ResolvedRefs", verdict);
-    if verdict.is_true {
+    // Of what may not be referred to, or not be read, translation has said so, with the remedy.
+    if verdict.is_true || verdict.reason == "RefNotPermitted" {
         return condition;
     }
     let forbidden = entry.references.iter().find(|(kind, name)| {

@@ -33,4 +33,4 @@ pub use path::FieldPath;
 pub use problem::{ObjectLabel, Problem, Reason, Severity};
 pub use source::parse_documents;
 pub use translate::{Translation, translate};
-pub use world::World;
+pub use world::{Unread, World};

@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::path::FieldPath;
 use crate::problem::Reason;
-use crate::refs::{Refs, found};
+use crate::refs::Refs;
 use crate::scope::Scope;
 
 /// The authorities under `ca.crt` of one of `kinds`.
@@ -36,7 +36,7 @@ pub(crate) fn authorities_of(
         let value = refs.secret_key(scope, field, name, "ca.crt")?;
         String::from_utf8_lossy(value.expose()).into_owned()
     } else {
-        let map = found(scope, field, kind, name, refs.world.config_map(name))?;
+        let map = refs.there(scope, field, (kind, name), refs.world.config_map(name))?;
         let Some(pem) = map.data.get("ca.crt") else {
             scope.error(field, Reason::RefNotFound, format_args!("ConfigMap {name} has no key ca.crt"));
             return None;

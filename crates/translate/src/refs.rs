@@ -12,7 +12,7 @@ use crate::problem::Reason;
 use crate::scope::Scope;
 use crate::secrets::Secrets;
 use crate::text;
-use crate::world::{Found, World};
+use crate::world::{Found, Unread, World};
 
 /// What references are resolved in.
 #[derive(Clone, Copy)]
@@ -36,17 +36,7 @@ impl<'a> Refs<'a> {
         let from = scope.object.id.kind;
         let home = scope.namespace();
         let target = ObjectName::new(namespace.unwrap_or(home), name);
-        let is_granted = target.namespace == home
-            || self.world.grants(&target.namespace).any(|grant| {
-                let spec = &grant.spec;
-                spec.from.iter().any(|f| f.group == from.group() && f.kind == from.kind() && f.namespace == home)
-                    && spec.to.iter().any(|t| {
-                        t.group == kind.group()
-                            && t.kind == kind.kind()
-                            && t.name.as_ref().is_none_or(|only| *only == target.name)
-                    })
-            });
-        if is_granted {
+        if self.world.permits((from, home), kind, &target) {
             return Some(target);
         }
         let article = if from == GroupKind::Gateway { "a" } else { "an" };
@@ -101,8 +91,8 @@ impl<'a> Refs<'a> {
         name: &ObjectName,
         key: &str,
     ) -> Option<&'a Secret> {
-        self.readable(scope, field, name)?;
-        found(scope, field, GroupKind::Secret, name, self.world.find(GroupKind::Secret, name))?;
+        let secret = self.world.find(GroupKind::Secret, name);
+        self.there(scope, field, (GroupKind::Secret, name), secret)?;
         match self.secrets.value(name, key) {
             Some(Some(value)) => return Some(value),
             Some(None) => {
@@ -117,17 +107,30 @@ impl<'a> Refs<'a> {
         None
     }
 
-    /// The operator reads Secrets only where it was let.
-    fn readable(self, scope: &mut Scope<'_>, field: &FieldPath, name: &ObjectName) -> Option<()> {
-        let install = self.install.cluster().filter(|install| !install.secret_namespaces.holds(&name.namespace));
-        let Some(install) = install else { return Some(()) };
-        let (namespace, release) = (text::cut(&name.namespace), &install.name);
-        let message = format!(
-            "Ringway may not read Secrets of namespace {namespace}; add it to `secretNamespaces` of the chart, which \
-             makes the RoleBinding, too: kubectl create rolebinding {release}-secret-reader --namespace={namespace} \
-             --clusterrole={release}-secret-reader --serviceaccount={}:{release}-operator",
-            install.namespace
-        );
+    /// A Secret or ConfigMap; where none could be read, nothing is said of what exists.
+    pub(crate) fn there<T>(
+        self,
+        scope: &mut Scope<'_>,
+        field: &FieldPath,
+        (kind, name): (GroupKind, &ObjectName),
+        object: Found<T>,
+    ) -> Option<T> {
+        let unread = self.world.unread(kind, &name.namespace).filter(|_| matches!(object, Found::Missing));
+        let Some(unread) = unread else { return found(scope, field, kind, name, object) };
+        let namespace = text::cut(&name.namespace);
+        let message = match (unread, self.install.cluster()) {
+            (Unread::Limit(limit), _) => format!(
+                "Ringway does not read {kind}s of namespace {namespace}: it reads Secrets and ConfigMaps of at most \
+                 {limit} namespaces, those that were created first"
+            ),
+            (Unread::Forbidden, Some(install)) if kind == GroupKind::Secret => format!(
+                "Ringway may not read Secrets of namespace {namespace}; add it to `secretNamespaces` of the chart, or \
+                 create the RoleBinding: kubectl create rolebinding {0}-secret-reader --namespace={namespace} \
+                 --clusterrole={0}-secret-reader --serviceaccount={1}:{0}-operator",
+                install.name, install.namespace
+            ),
+            (Unread::Forbidden, _) => format!("Ringway may not read {kind}s of namespace {namespace}"),
+        };
         scope.error(field, Reason::RefNotPermitted, message);
         None
     }

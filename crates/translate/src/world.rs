@@ -20,6 +20,17 @@ pub struct World {
     objects: BTreeMap<ObjectId, Vec<Arc<Object>>>,
     /// Service → its EndpointSlices.
     slices: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
+    /// Where Secrets or ConfigMaps could not be read.
+    unread: BTreeMap<(GroupKind, String), Unread>,
+}
+
+/// Why the objects of a kind in a namespace are not in the world, whether they exist or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// Nobody let the operator read there.
+    Forbidden,
+    /// So many namespaces are watched already.
+    Limit(usize),
 }
 
 /// What a name stands for.
@@ -72,6 +83,32 @@ impl World {
             self.slices.entry(service).or_default().insert(object.id.name.clone());
         }
         self.objects.entry(object.id.clone()).or_default().push(object);
+    }
+
+    /// Objects of `kind` in `namespace` that are not here may be there all the same.
+    pub fn leave_unread(&mut self, kind: GroupKind, namespace: impl Into<String>, why: Unread) {
+        self.unread.insert((kind, namespace.into()), why);
+    }
+
+    pub(crate) fn unread(&self, kind: GroupKind, namespace: &str) -> Option<Unread> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        self.unread.get(&(kind, namespace.to_owned())).copied()
+    }
+
+    /// Whether an object of kind `from` in namespace `home` may refer to `target`: it is in the same namespace, or a
+    /// ReferenceGrant there lets it.
+    #[must_use]
+    pub fn permits(&self, (from, home): (GroupKind, &str), kind: GroupKind, target: &ObjectName) -> bool {
+        let is_from = |f: &kube::GrantFrom| f.group == from.group() && f.kind == from.kind() && f.namespace == home;
+        let is_to = |t: &kube::GrantTo| {
+            t.group == kind.group() && t.kind == kind.kind() && t.name.as_ref().is_none_or(|only| *only == target.name)
+        };
+        target.namespace == home
+            || self
+                .grants(&target.namespace)
+                .any(|grant| grant.spec.from.iter().any(is_from) && grant.spec.to.iter().any(is_to))
     }
 
     /// How many objects there are, broken ones included.

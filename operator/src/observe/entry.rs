@@ -49,6 +49,10 @@ pub enum Detail {
         service: Option<ObjectName>,
         endpoints: Vec<(u64, bool)>,
     },
+    /// When it was made, in seconds.
+    Namespace {
+        created: i64,
+    },
     /// Where clients reach a Service: `{type, value}` as a Gateway's status has them.
     Service {
         addresses: Vec<Value>,
@@ -136,6 +140,9 @@ fn detail(kind: Kind, namespace: &str, meta: &ObjectMeta, data: &Value, status: 
             let service = service.map(|(_, service)| ObjectName::new(namespace, service.as_str()));
             let endpoints = data.get("endpoints").and_then(Value::as_array).into_iter().flatten();
             Detail::Endpoints { service, endpoints: endpoints.map(endpoint).collect() }
+        }
+        Kind::Namespace => {
+            Detail::Namespace { created: meta.creation_timestamp.as_ref().map_or(i64::MAX, |time| time.0.as_second()) }
         }
         Kind::Service => Detail::Service { addresses: addresses(data, status) },
         _ => Detail::None,

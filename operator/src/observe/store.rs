@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::core::DynamicObject;
+use ringway_config_stream::limits::NARROW_CURSORS;
 use ringway_config_stream::{Cursor, Position};
 use ringway_snapshot::ObjectName;
-use ringway_translate::ObjectId;
+use ringway_translate::{ObjectId, Unread};
 
 use super::entry::Entry;
 use super::kind::{Kind, Reach, Watched as _};
@@ -48,9 +49,12 @@ pub enum Trouble {
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     objects: BTreeMap<Kind, Arc<BTreeMap<ObjectName, Arc<Entry>>>>,
-    cursors: BTreeMap<Kind, Cursor>,
+    /// Of a narrow kind one for each namespace that is watched.
+    cursors: BTreeMap<Scope, Cursor>,
     /// Where Secrets or ConfigMaps are named and may not be read.
     pub forbidden: BTreeSet<Scope>,
+    /// Where they are named and are not read, since there are too many such namespaces.
+    pub beyond: BTreeSet<Scope>,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +65,10 @@ pub struct Store {
     troubles: BTreeMap<Scope, Trouble>,
     /// What is kept of the narrow kinds.
     wanted: BTreeSet<Reference>,
+    /// Of that, what a running watch has passed by already and is asked for by itself; true: in vain so far.
+    pending: BTreeMap<Reference, bool>,
+    /// Of each narrow scope the last list or deletion: an answer that is older may hold what is gone.
+    horizons: BTreeMap<Scope, u64>,
     /// Objects with a status of ours that changed in whatever way.
     touched: BTreeSet<ObjectId>,
 }
@@ -77,15 +85,42 @@ impl Observed {
         self.objects.get(&kind)?.get(name)
     }
 
-    /// How far each kind was seen.
+    /// How far each kind was seen. Nothing is said of a namespace that may not be read.
     #[must_use]
     pub fn position(&self) -> Position {
-        Position(self.cursors.iter().map(|(kind, cursor)| (kind.kind().to_owned(), *cursor)).collect())
+        let known = self.cursors.iter().filter(|(scope, cursor)| {
+            !self.forbidden.contains(scope) || cursor.revision > 0 || cursor.fingerprint != 0
+        });
+        Position(known.map(|(scope, cursor)| (scope.cursor(), *cursor)).collect())
+    }
+
+    /// Namespaces whose Secrets or ConfigMaps are not all here, and why.
+    pub fn unread(&self) -> impl Iterator<Item = (&Scope, Unread)> {
+        let forbidden = self.forbidden.iter().map(|scope| (scope, Unread::Forbidden));
+        forbidden.chain(self.beyond.iter().map(|scope| (scope, Unread::Limit(NARROW_CURSORS))))
     }
 
     #[must_use]
     pub fn count(&self, kind: Kind) -> usize {
         self.objects.get(&kind).map_or(0, |objects| objects.len())
+    }
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// Of the watch that speaks for an object.
+    #[must_use]
+    pub fn of(kind: Kind, name: &ObjectName) -> Self {
+        Self { kind, namespace: (kind.reach() == Reach::Narrow).then(|| name.namespace.clone()) }
+    }
+
+    /// As the position has it.
+    fn cursor(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{}/{namespace}", self.kind),
+            None => self.kind.kind().to_owned(),
+        }
     }
 }
 
@@ -127,12 +162,19 @@ impl Store {
 
     /// An object is gone; the event carries its last state.
     pub fn delete(&mut self, kind: Kind, object: &DynamicObject) -> Change {
-        self.remove(kind, &name_of(object), revision(object))
+        let (name, version) = (name_of(object), revision(object));
+        self.reached(&Scope::of(kind, &name), version);
+        self.remove(kind, &name, version)
     }
 
-    /// A whole list: what it does not hold is gone from the scope.
-    pub fn list(&mut self, scope: &Scope, objects: Vec<DynamicObject>) -> Change {
+    /// A whole list: what it does not hold is gone from the scope. `version`: of the list, or of one before it.
+    pub fn list(&mut self, scope: &Scope, version: u64, objects: Vec<DynamicObject>) -> Change {
         self.listed.insert(scope.clone());
+        // Also when it is smaller: then an etcd was restored.
+        if scope.kind.reach() == Reach::Narrow {
+            self.horizons.insert(scope.clone(), version);
+        }
+        self.pending.retain(|(kind, name), _| Scope::of(*kind, name) != *scope);
         let mut change = if self.set_trouble(scope, None) { Change::Config } else { Change::Nothing };
         let named: BTreeSet<_> = objects.iter().map(name_of).collect();
         let gone: Vec<_> = self.in_scope(scope).filter(|name| !named.contains(*name)).cloned().collect();
@@ -148,7 +190,60 @@ impl Store {
                 change = change.max(self.put(scope.kind, name, object));
             }
         }
+        // Deletions that nobody saw are known of only by this.
+        let cursor = self.observed.cursors.entry(scope.clone()).or_default();
+        cursor.revision = cursor.revision.max(version);
         change
+    }
+
+    /// What a running watch has passed by already: to be asked for with `pending`, until it is `answered`.
+    pub fn ask(&mut self, scope: &Scope, names: impl Iterator<Item = String>) -> bool {
+        let is_listed = self.listed.contains(scope);
+        let namespace = scope.namespace.clone().unwrap_or_default();
+        for name in names.filter(|_| is_listed) {
+            self.pending.insert((scope.kind, ObjectName::new(namespace.as_str(), name)), false);
+        }
+        is_listed
+    }
+
+    #[must_use]
+    pub fn pending(&self, scope: &Scope) -> BTreeSet<String> {
+        let of_scope = self.pending.keys().filter(|(kind, name)| Scope::of(*kind, name) == *scope);
+        of_scope.map(|(_, name)| name.name.clone()).collect()
+    }
+
+    /// The answer about `names`, at `version`. Asked too early, it counts for nothing, and they stay pending.
+    pub fn answered(
+        &mut self,
+        scope: &Scope,
+        version: u64,
+        names: &BTreeSet<String>,
+        objects: Vec<DynamicObject>,
+    ) -> Change {
+        if self.horizons.get(scope).is_some_and(|horizon| version < *horizon) {
+            return Change::Nothing;
+        }
+        let mut change = Change::Nothing;
+        for object in objects.into_iter().filter(|object| names.contains(&object.name_any())) {
+            change = change.max(self.apply(scope.kind, object));
+        }
+        let namespace = scope.namespace.clone().unwrap_or_default();
+        for name in names {
+            let reference = (scope.kind, ObjectName::new(namespace.as_str(), name.as_str()));
+            // One that was waited for in vain is translated without: whatever came of it, that is over.
+            if self.pending.remove(&reference) == Some(true) {
+                change = Change::Config;
+            }
+        }
+        let cursor = self.observed.cursors.entry(scope.clone()).or_default();
+        cursor.revision = cursor.revision.max(version);
+        change
+    }
+
+    /// `names` could not be asked for; they are not waited for any more.
+    pub fn unanswered(&mut self, scope: &Scope) {
+        let of_scope = self.pending.iter_mut().filter(|((kind, name), _)| Scope::of(*kind, name) == *scope);
+        of_scope.for_each(|(_, is_vain)| *is_vain = true);
     }
 
     /// A watch cannot read. What is held stays, but for a kind that is no more.
@@ -165,7 +260,17 @@ impl Store {
     pub fn forget(&mut self, scope: &Scope) -> Change {
         self.listed.remove(scope);
         self.set_trouble(scope, None);
-        self.clear(scope)
+        self.horizons.remove(scope);
+        let change = self.clear(scope);
+        self.observed.cursors.remove(scope);
+        change
+    }
+
+    /// Namespaces that are named and not read.
+    pub fn beyond(&mut self, beyond: BTreeSet<Scope>) -> Change {
+        let differs = self.observed.beyond != beyond;
+        self.observed.beyond = beyond;
+        if differs { Change::Config } else { Change::Nothing }
     }
 
     /// What is kept of the narrow kinds from now on; objects that are no longer named go.
@@ -174,13 +279,22 @@ impl Store {
         for (kind, name) in self.wanted.difference(&wanted).cloned().collect::<Vec<_>>() {
             change = change.max(self.remove(kind, &name, 0));
         }
+        self.pending.retain(|reference, _| wanted.contains(reference));
         self.wanted = wanted;
         change
     }
 
-    /// The watch starts over: its next list is waited for.
+    /// A watch begins: what a pod has of the scope is not to be taken from it before the list is in.
     pub fn expect(&mut self, scope: &Scope) {
-        self.listed.remove(scope);
+        self.observed.cursors.entry(scope.clone()).or_default();
+    }
+
+    /// Whether nothing is to be waited for: the list is in, and what was asked for since. Who `gives_up` waits for nothing
+    /// that is in trouble.
+    #[must_use]
+    pub fn is_settled(&self, scope: &Scope, gives_up: bool) -> bool {
+        let is_in = self.is_listed(scope) || (gives_up && self.troubles.contains_key(scope));
+        is_in && !self.pending.iter().any(|((kind, name), is_vain)| !is_vain && Scope::of(*kind, name) == *scope)
     }
 
     /// Whether the first list is in, or can never come.
@@ -205,6 +319,13 @@ impl Store {
         if is_forbidden { self.observed.forbidden.insert(scope.clone()) } else { self.observed.forbidden.remove(scope) }
     }
 
+    fn reached(&mut self, scope: &Scope, version: u64) {
+        if scope.kind.reach() == Reach::Narrow {
+            let horizon = self.horizons.entry(scope.clone()).or_default();
+            *horizon = version.max(*horizon);
+        }
+    }
+
     fn in_scope<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a ObjectName> {
         let names = self.observed.of(scope.kind).map(|(name, _)| name);
         names.filter(|name| scope.namespace.as_ref().is_none_or(|namespace| *namespace == name.namespace))
@@ -225,7 +346,7 @@ impl Store {
             _ => Change::Config,
         };
         if change == Change::Config {
-            let cursor = self.observed.cursors.entry(kind).or_default();
+            let cursor = self.observed.cursors.entry(Scope::of(kind, &name)).or_default();
             cursor.fingerprint ^= was.unwrap_or(0) ^ entry.mark;
             cursor.revision = cursor.revision.max(entry.resource_version);
         }
@@ -240,7 +361,7 @@ impl Store {
     fn remove(&mut self, kind: Kind, name: &ObjectName, version: u64) -> Change {
         let Some(objects) = self.observed.objects.get_mut(&kind) else { return Change::Nothing };
         let Some(entry) = Arc::make_mut(objects).remove(name) else { return Change::Nothing };
-        let cursor = self.observed.cursors.entry(kind).or_default();
+        let cursor = self.observed.cursors.entry(Scope::of(kind, name)).or_default();
         cursor.fingerprint ^= entry.mark;
         cursor.revision = cursor.revision.max(version);
         Change::Config

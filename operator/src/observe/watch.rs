@@ -2,15 +2,19 @@
 //!
 //! Decides nothing about objects. Started by `observe` and by `narrow`.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::core::{DynamicObject, Status};
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, Status};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 use super::Observer;
 use super::kind::{Kind, Reach, Watched as _, api_version};
@@ -20,6 +24,16 @@ use super::store::{Scope, Trouble};
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(30);
 /// How soon discovery is tried again when the API server did not answer.
 const DISCOVERY_RETRY: Duration = Duration::from_secs(2);
+/// For an answer, or a page of a list. Nobody else bounds these calls.
+const CALL: Duration = Duration::from_secs(30);
+/// How soon a list that failed is tried again; each time it takes twice as long, up to [`MAX_RETRY`].
+const RETRY: Duration = Duration::from_millis(500);
+/// A RoleBinding that comes is noticed within this.
+const MAX_RETRY: Duration = Duration::from_secs(15);
+/// How long names gather that are asked for.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// Objects in a page of a list.
+const PAGE: u32 = 500;
 
 /// Watches a kind that is always there, or will be.
 pub(super) async fn steadily(observer: Arc<Observer>, scope: Scope) {
@@ -55,15 +69,15 @@ pub(super) async fn when_served(observer: Arc<Observer>, scope: Scope) {
 }
 
 /// The best version of a kind that the API server has.
-async fn served(client: &Client, kind: Kind) -> kube::Result<Option<&'static str>> {
+async fn served(client: &Client, kind: Kind) -> Result<Option<&'static str>, Failure> {
     for version in kind.versions() {
-        match client.list_api_group_resources(&api_version(kind, version)).await {
+        match timeout(CALL, client.list_api_group_resources(&api_version(kind, version))).await? {
             Ok(list) if list.resources.iter().any(|resource| resource.name == kind.plural()) => {
                 return Ok(Some(version));
             }
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() || status.code == 404 => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(None)
@@ -72,34 +86,123 @@ async fn served(client: &Client, kind: Kind) -> kube::Result<Option<&'static str
 /// Ends only when an optional kind is no longer served.
 async fn run(observer: &Observer, scope: &Scope, version: &str) {
     let resource = scope.kind.resource(&api_version(scope.kind, version));
+    let api = api(observer, scope, &resource);
+    let mut pause = RETRY;
+    loop {
+        let began = Instant::now();
+        let Err(failure) = watch(observer, scope, &api, &resource.api_version).await else { continue };
+        let trouble = failure.trouble();
+        told(observer, scope, trouble, &failure);
+        if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
+            return;
+        }
+        observer.change(|store| store.trouble(scope, trouble));
+        if began.elapsed() > MAX_RETRY {
+            pause = RETRY;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_RETRY);
+    }
+}
+
+fn api(observer: &Observer, scope: &Scope, resource: &ApiResource) -> Api<DynamicObject> {
     let client = observer.client.clone();
-    let api: Api<DynamicObject> = match &scope.namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-        None => Api::all_with(client, &resource),
-    };
-    let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
-    let mut list = Vec::new();
-    while let Some(event) = events.next().await {
+    match &scope.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    }
+}
+
+/// A list and what follows it, until a list fails.
+async fn watch(observer: &Observer, scope: &Scope, api: &Api<DynamicObject>, api_version: &str) -> Result<(), Failure> {
+    let mut events = pin!(watcher(api.clone(), watcher::Config::default()).default_backoff());
+    // Of the list that is under way.
+    let (mut list, mut revision, mut is_listing) = (Vec::new(), 0, true);
+    loop {
+        // A watch that says nothing is ended by kube; a list is not.
+        let event = if is_listing { timeout(CALL, events.next()).await? } else { events.next().await };
         match event {
-            Ok(Event::Init) => list.clear(),
-            Ok(Event::InitApply(object)) => list.push(typed(object, &resource.api_version, scope.kind)),
-            Ok(Event::InitDone) => {
-                let list = std::mem::take(&mut list);
-                observer.change(|store| store.list(scope, list));
+            Some(Ok(Event::Init)) => {
+                list.clear();
+                // The watcher keeps to itself how new its list is: at least as new as what is asked for before.
+                revision = current(api).await?;
+                is_listing = true;
             }
-            Ok(Event::Apply(object)) => {
-                let object = typed(object, &resource.api_version, scope.kind);
+            Some(Ok(Event::InitApply(object))) => list.push(typed(object, api_version, scope.kind)),
+            Some(Ok(Event::InitDone)) => {
+                is_listing = false;
+                let list = std::mem::take(&mut list);
+                observer.change(|store| store.list(scope, revision, list));
+            }
+            Some(Ok(Event::Apply(object))) => {
+                let object = typed(object, api_version, scope.kind);
                 observer.change(|store| store.apply(scope.kind, object));
             }
-            Ok(Event::Delete(object)) => observer.change(|store| store.delete(scope.kind, &object)),
-            Err(error) => {
-                let trouble = trouble(&error);
-                told(observer, scope, trouble, &error);
-                if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
-                    return;
-                }
-                observer.change(|store| store.trouble(scope, trouble));
+            Some(Ok(Event::Delete(object))) => observer.change(|store| store.delete(scope.kind, &object)),
+            Some(Err(error)) if is_listing => return Err(error.into()),
+            Some(Err(error)) => {
+                let failure = Failure::from(error);
+                told(observer, scope, failure.trouble(), &failure);
+                observer.change(|store| store.trouble(scope, failure.trouble()));
             }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The resourceVersion that a list has now.
+async fn current(api: &Api<DynamicObject>) -> Result<u64, Failure> {
+    let list = timeout(CALL, api.list_metadata(&ListParams::default().limit(1))).await??;
+    Ok(version(list.metadata.resource_version.as_deref()))
+}
+
+fn version(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Reads what a running watch has passed by, each time that it is told of names; for ever.
+pub(super) async fn ask(observer: Arc<Observer>, scope: Scope, added: Arc<Notify>) {
+    let version = api_version(scope.kind, scope.kind.versions().first().copied().unwrap_or("v1"));
+    let api = api(&observer, &scope, &scope.kind.resource(&version));
+    loop {
+        added.notified().await;
+        let mut pause = ASK_AGAIN;
+        loop {
+            let names = observer.store().pending(&scope);
+            if names.is_empty() {
+                break;
+            }
+            match named(&api, &names).await {
+                Ok((revision, objects)) => {
+                    let objects = objects.into_iter().map(|object| typed(object, &version, scope.kind)).collect();
+                    observer.change(|store| store.answered(&scope, revision, &names, objects));
+                }
+                Err(failure) => {
+                    let namespace = scope.namespace.as_deref().unwrap_or_default();
+                    tracing::warn!(kind = %scope.kind, namespace, reason = %failure, "what is newly named cannot be read");
+                    observer.store().unanswered(&scope);
+                    pause = (pause * 2).min(MAX_RETRY);
+                }
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Objects of `names` and the version of the answer. One is asked for by name (a list, which is all that the Role lets),
+/// more by a list of everything.
+async fn named(api: &Api<DynamicObject>, names: &BTreeSet<String>) -> Result<(u64, Vec<DynamicObject>), Failure> {
+    let mut params = match names.first() {
+        Some(name) if names.len() == 1 => ListParams::default().fields(&format!("metadata.name={name}")),
+        _ => ListParams::default().limit(PAGE),
+    };
+    let mut objects = Vec::new();
+    loop {
+        let page = timeout(CALL, api.list(&params)).await??;
+        objects.extend(page.items.into_iter().filter(|object| names.contains(&object.name_any())));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok((version(page.metadata.resource_version.as_deref()), objects)),
         }
     }
 }
@@ -112,29 +215,47 @@ fn typed(mut object: DynamicObject, api_version: &str, kind: Kind) -> DynamicObj
     object
 }
 
-fn trouble(error: &watcher::Error) -> Trouble {
-    match refusal(error).map(|status| status.code) {
-        Some(403) => Trouble::Forbidden,
-        Some(404) => Trouble::Absent,
-        _ => Trouble::Failing,
-    }
+/// Why nothing can be read.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Watch(#[from] watcher::Error),
+    #[error(transparent)]
+    Call(#[from] kube::Error),
+    #[error("the API server does not answer")]
+    Silence(#[from] tokio::time::error::Elapsed),
 }
 
-/// What the API server said, if it said anything.
-fn refusal(error: &watcher::Error) -> Option<&Status> {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
-        _ => None,
+// === impl Failure ===
+
+impl Failure {
+    fn trouble(&self) -> Trouble {
+        match self.refusal().map(|status| status.code) {
+            Some(403) => Trouble::Forbidden,
+            Some(404) => Trouble::Absent,
+            _ => Trouble::Failing,
+        }
+    }
+
+    /// What the API server said, if it said anything.
+    fn refusal(&self) -> Option<&Status> {
+        match self {
+            Self::Call(kube::Error::Api(status))
+            | Self::Watch(
+                watcher::Error::InitialListFailed(kube::Error::Api(status))
+                | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+                | watcher::Error::WatchFailed(kube::Error::Api(status))
+                | watcher::Error::WatchError(status),
+            ) => Some(status),
+            _ => None,
+        }
     }
 }
 
 /// Once as it begins; a watch that goes on failing does not fill the log.
-fn told(observer: &Observer, scope: &Scope, trouble: Trouble, error: &watcher::Error) {
+fn told(observer: &Observer, scope: &Scope, trouble: Trouble, failure: &Failure) {
     let namespace = scope.namespace.as_deref().unwrap_or("*");
-    let reason = refusal(error).map_or_else(|| error.to_string(), |status| status.message.clone());
+    let reason = failure.refusal().map_or_else(|| failure.to_string(), |status| status.message.clone());
     if observer.store().troubles().get(scope) == Some(&trouble) {
         tracing::debug!(kind = %scope.kind, namespace, reason, "watch still fails");
     } else {

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
+use ringway_crds::GroupKind;
 use ringway_snapshot::{Snapshot, Target};
 use ringway_translate::verdict::{Condition, ListenerVerdict, Verdict, Verdicts};
-use ringway_translate::{Translation, World, translate};
+use ringway_translate::{Install, Object, Translation, Unread, World, translate};
 
 use super::worlds::{cluster_cases, documents, env, object};
 
@@ -20,8 +21,8 @@ fn clusters_translate_as_written() {
     assert!(cases.len() >= 6, "the golden clusters are gone");
     for (case, install) in cases {
         let (objects, problems): (Vec<_>, Vec<_>) = documents(&case.text).iter().map(|text| object(text)).unzip();
-        let Translation { snapshot, problems: found, verdicts } =
-            translate(&World::from_objects(objects.into_iter().flatten()), &install, &env);
+        let world = seen(objects.into_iter().flatten(), &install);
+        let Translation { snapshot, problems: found, verdicts } = translate(&world, &install, &env);
         let mut out = conditions(&verdicts);
         out.push_str("---\n");
         out.push_str(&served(&snapshot));
@@ -82,6 +83,52 @@ fn every_reason_is_shown_once() {
     ] {
         assert!(shown.contains(reason), "no golden cluster shows {reason}");
     }
+}
+
+/// What an operator sees whose rights are those that the chart gives: no Secrets outside of `secretNamespaces`.
+fn seen(objects: impl Iterator<Item = Object>, install: &Install) -> World {
+    let namespaces = install.cluster().map(|install| install.secret_namespaces.clone()).expect("a cluster");
+    let (mut unread, mut read) = (BTreeSet::new(), Vec::new());
+    for object in objects {
+        let id = object.id().clone();
+        let is_read = namespaces.holds(&id.name.namespace);
+        if !is_read {
+            unread.insert(id.name.namespace);
+        }
+        if is_read || id.kind != GroupKind::Secret {
+            read.push(object);
+        }
+    }
+    let mut world = World::from_objects(read);
+    for namespace in unread {
+        world.leave_unread(GroupKind::Secret, namespace, Unread::Forbidden);
+    }
+    world
+}
+
+/// The operator goes by what it may read, not by what the chart wrote: a RoleBinding that somebody made is enough.
+#[test]
+fn a_secret_that_could_be_read_is_used_wherever_it_is() {
+    let (case, install) =
+        cluster_cases().into_iter().find(|(case, _)| case.name == "tenants").expect("the golden cluster `tenants`");
+    let objects: Vec<_> = documents(&case.text).iter().filter_map(|text| object(text).0).collect();
+    let own = ringway_snapshot::ObjectName::new("other", "own-secret");
+    let resolved = |world: &World| {
+        let verdicts = translate(world, &install, &env).verdicts;
+        verdicts.backends.get(&own).expect("there").resolved_refs.clone()
+    };
+    let refused = resolved(&seen(objects.iter().cloned(), &install));
+    assert!(refused.message.contains("--namespace=other --clusterrole=ringway-secret-reader"), "{}", refused.message);
+    let mut world = World::from_objects(objects);
+    world.leave_unread(GroupKind::Secret, "other", Unread::Limit(500));
+    let held = resolved(&world);
+    assert!(held.is_true, "what is there was read: {}", held.message);
+    world.remove(&ringway_translate::ObjectId {
+        kind: GroupKind::Secret,
+        name: ringway_snapshot::ObjectName::new("other", "token"),
+    });
+    let beyond = resolved(&world);
+    assert!(beyond.message.contains("at most 500 namespaces"), "{}", beyond.message);
 }
 
 pub(crate) fn conditions(verdicts: &Verdicts) -> String {
