@@ -48,6 +48,19 @@ pub(crate) fn backend(scope: &mut Scope<'_>, refs: Refs<'_>, spec: &MCPBackendSp
     })
 }
 
+/// Takes the backend's certificates and keys out of what all backends share; an error when they are too much.
+pub(crate) fn fits(scope: &mut Scope<'_>, backend: &Backend, room: &mut usize) -> bool {
+    let Target::Http(target) = &backend.target else { return true };
+    let bytes = target.tls.as_ref().map_or(0, tls::bytes);
+    if let Some(left) = room.checked_sub(bytes) {
+        *room = left;
+        return true;
+    }
+    let message = "there is no room for its certificates: those of older backends of this install take all; name fewer";
+    scope.error(&FieldPath::of("spec.tls"), Reason::OutOfRange, message);
+    false
+}
+
 fn refuse_later_features(scope: &mut Scope<'_>, spec: &MCPBackendSpec) {
     for (field, is_set) in [
         ("claimHeaders", spec.claim_headers.is_some()),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::attach::Grounds;
 use crate::backend;
+use crate::conflict;
 use crate::gateway::{self, Gateways};
 use crate::guard::Guards;
 use crate::install::Install;
@@ -25,6 +26,10 @@ use crate::scope::Scope;
 use crate::secrets::Secrets;
 use crate::verdict::{AncestorVerdict, Condition, PolicyVerdict, Verdict, Verdicts};
 use crate::world::World;
+
+/// Certificates and keys towards all backends together: a quarter of what one update of a pod may hold. Beyond it younger
+/// backends are not served.
+const MAX_TLS_BYTES: usize = 128 << 20;
 
 /// The outcome: both parts are always there.
 #[derive(Debug, Clone, Default)]
@@ -73,12 +78,17 @@ pub fn translate(world: &World, install: &Install, env: &dyn Fn(&str) -> Option<
 
 fn backends(refs: Refs<'_>, problems: &mut Vec<Problem>, verdicts: &mut Verdicts) -> BTreeMap<ObjectName, Backend> {
     let mut backends = BTreeMap::new();
-    for object in refs.world.unique(GroupKind::MCPBackend) {
+    let mut objects: Vec<_> = refs.world.unique(GroupKind::MCPBackend).collect();
+    // The older one has its room, whatever comes after it.
+    objects.sort_by_cached_key(|&object| conflict::age_of(object));
+    let mut room = MAX_TLS_BYTES;
+    for object in objects {
         let mut scope = Scope::new(object);
         let backend = match &object.content {
             Content::Backend(spec) => backend::backend(&mut scope, refs, spec).filter(|_| scope.errors() == 0),
             _ => None,
         };
+        let backend = backend.filter(|backend| backend::fits(&mut scope, backend, &mut room));
         let mut found = scope.into_problems();
         if refs.install.cluster().is_some() {
             let verdict = Charges::new(object, &found).verdict("RefNotFound", backend.is_some());
@@ -108,8 +118,18 @@ fn later_kinds(world: &World, verdicts: &mut Verdicts) {
         );
     }
     for object in gateway::classes(world) {
-        verdicts.classes.insert(object.id.name.name.clone(), Condition::yes("Accepted"));
+        verdicts.classes.insert(object.id.name.name.clone(), class(object));
     }
+}
+
+fn class(object: &Object) -> Condition {
+    let has_parameters = matches!(&object.content, Content::GatewayClass(class) if class.spec.parameters_ref.is_some());
+    if has_parameters {
+        let message = "spec.parametersRef: is not read: Ringway takes no parameters for a class; its Gateways are \
+                       served without them";
+        return Condition::no("InvalidParameters", message);
+    }
+    Condition::yes("Accepted")
 }
 
 fn unserved(object: &Object) -> Verdict {

@@ -20,6 +20,7 @@ pub struct GatewayClass {
 pub struct GatewayClassSpec {
     #[serde(default)]
     pub controller_name: String,
+    pub parameters_ref: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -39,6 +40,27 @@ pub struct GatewaySpec {
     #[serde(default)]
     pub addresses: Vec<GatewayAddress>,
     pub tls: Option<GatewayTls>,
+    pub infrastructure: Option<GatewayInfrastructure>,
+    /// Whose ListenerSets may add listeners; left out: nobody's.
+    pub allowed_listeners: Option<AllowedListeners>,
+}
+
+/// Labels and annotations in it are for objects that are made for a Gateway; none are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayInfrastructure {
+    pub parameters_ref: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct AllowedListeners {
+    pub namespaces: Option<ListenerNamespaces>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct ListenerNamespaces {
+    /// `None` when left out.
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -151,6 +173,17 @@ pub struct FrontendValidation {
     pub ca_certificate_refs: Vec<ObjectRef>,
     /// `AllowValidOnly` (when left out) or `AllowInsecureFallback`.
     pub mode: Option<String>,
+}
+
+// === impl GatewaySpec ===
+
+impl GatewaySpec {
+    /// Somebody's ListenerSets may add listeners.
+    #[must_use]
+    pub fn admits_listener_sets(&self) -> bool {
+        let namespaces = self.allowed_listeners.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
+        namespaces.and_then(|namespaces| namespaces.from.as_deref()).is_some_and(|from| from != "None")
+    }
 }
 
 #[cfg(test)]

@@ -167,6 +167,7 @@ fn remedy(reason: &str, otherwise: &str) -> String {
             "this version does not do that: change the field, or remove the object until it does"
         }
         "UnsupportedAddress" => "remove spec.addresses: the address is that of the install's Service",
+        "InvalidParameters" => "remove parametersRef: Ringway takes no parameters",
         "RefNotPermitted" => "create the ReferenceGrant or RoleBinding that the message names",
         "RefNotFound" | "BackendNotFound" | "TargetNotFound" | "GatewayNotFound" | "InvalidRef" => {
             "create what is named, or mend the reference"

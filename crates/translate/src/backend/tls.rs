@@ -39,6 +39,13 @@ pub(super) fn tls(scope: &mut Scope<'_>, refs: Refs<'_>, spec: Option<&Tls>) -> 
     })
 }
 
+/// What it weighs in every pod.
+pub(super) fn bytes(tls: &BackendTls) -> usize {
+    let authorities: usize = tls.ca_pem.iter().map(String::len).sum();
+    let pair = tls.client_certificate.as_ref().map_or(0, |(chain, key)| chain.len() + key.expose().len());
+    authorities + pair
+}
+
 fn authorities(scope: &mut Scope<'_>, refs: Refs<'_>, field: &FieldPath, list: Option<&[ObjectRef]>) -> Vec<String> {
     let Some(list) = list else { return Vec::new() };
     if list.is_empty() {
@@ -46,11 +53,12 @@ fn authorities(scope: &mut Scope<'_>, refs: Refs<'_>, field: &FieldPath, list: O
         scope.error(field, Reason::InvalidValue, "must not be empty; leave it out for the system's roots");
     }
     scope.at_most(field, list.len(), MAX_CA_REFS);
+    let mut room = pem::Room::default();
     list.iter()
         .enumerate()
         .filter_map(|(index, reference)| {
             let kinds = [GroupKind::ConfigMap, GroupKind::Secret];
-            pem::authorities(scope, refs, &field.index(index), reference, &kinds)
+            pem::authorities(scope, refs, &field.index(index), reference, &kinds, &mut room)
         })
         .collect()
 }

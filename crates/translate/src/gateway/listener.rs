@@ -47,8 +47,9 @@ pub(super) fn own(bench: &mut Bench<'_>, gateway: &ObjectName) -> Gateway {
     let mut client = None;
     if let Some(map) = &settings.client_ca_config_map {
         let field = field.field("clientCaConfigMap");
-        let (kind, name) = (GroupKind::ConfigMap, local(map));
-        let pem = pem::authorities_of(&mut scope, bench.refs, &field, kind, &name);
+        let map = local(map);
+        let authorities = (GroupKind::ConfigMap, &map);
+        let pem = pem::authorities_of(&mut scope, bench.refs, &field, authorities, &mut pem::Room::default());
         client = pem.map(|pem| ringway_snapshot::ClientValidation { ca_pem: vec![pem], is_required: false });
         is_ready &= client.is_some();
         if settings.tls_secret.is_none() {
@@ -98,6 +99,13 @@ fn whole(bench: &mut Bench<'_>, object: &Object, spec: &GatewaySpec) -> Conditio
         let message =
             "is not served; a client certificate for a server is `tls.clientCertificateRef` of its MCPBackend";
         Some(("UnsupportedValue", FieldPath::of("spec.tls.backend"), Reason::UnsupportedValue, message))
+    } else if spec.infrastructure.as_ref().is_some_and(|infrastructure| infrastructure.parameters_ref.is_some()) {
+        let message = "is not read: Ringway takes no parameters for a Gateway; leave it out";
+        let field = FieldPath::of("spec.infrastructure.parametersRef");
+        Some(("InvalidParameters", field, Reason::UnsupportedValue, message))
+    } else if spec.admits_listener_sets() {
+        let message = "is not served: listeners stand in the Gateway itself; leave it out";
+        Some(("UnsupportedValue", FieldPath::of("spec.allowedListeners"), Reason::UnsupportedValue, message))
     } else {
         None
     };
@@ -258,7 +266,10 @@ fn secured(
     let of_client = scope.into_problems();
     let mut resolved_refs = unresolved(&of_certificates, "InvalidCertificateRef");
     if resolved_refs.is_true {
-        let is_kind = of_client.first().is_some_and(|problem| problem.reason == Reason::InvalidKind);
+        let is_kind = of_client
+            .iter()
+            .find(|problem| problem.is_error())
+            .is_some_and(|problem| problem.reason == Reason::InvalidKind);
         let reason = if is_kind { "InvalidCACertificateKind" } else { "InvalidCACertificateRef" };
         resolved_refs = unresolved(&of_client, reason);
     }
@@ -270,9 +281,10 @@ fn secured(
 
 /// False with `reason`, unless what comes first is forbidden.
 fn unresolved(problems: &[Problem], reason: &'static str) -> Condition {
-    let Some(first) = problems.first() else { return Condition::yes("ResolvedRefs") };
+    let errors: Vec<_> = problems.iter().filter(|problem| problem.is_error()).collect();
+    let Some(first) = errors.first() else { return Condition::yes("ResolvedRefs") };
     let reason = if first.reason == Reason::RefNotPermitted { "RefNotPermitted" } else { reason };
-    Condition::no(reason, judge::message(problems, ""))
+    Condition::no(reason, judge::message(&errors, ""))
 }
 
 fn refused(

@@ -64,10 +64,11 @@ pub(super) fn client(
     if validation.ca_certificate_refs.is_empty() {
         scope.error(&list, Reason::RefNotFound, "must not be empty");
     }
+    let mut room = pem::Room::default();
     let references = validation.ca_certificate_refs.iter().enumerate();
     let ca_pem: Vec<_> = references
         .filter_map(|(index, reference)| {
-            pem::authorities(scope, refs, &list.index(index), reference, &[GroupKind::ConfigMap])
+            pem::authorities(scope, refs, &list.index(index), reference, &[GroupKind::ConfigMap], &mut room)
         })
         .collect();
     (!ca_pem.is_empty()).then_some(ClientValidation { ca_pem, is_required: true })

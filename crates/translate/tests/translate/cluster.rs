@@ -54,6 +54,7 @@ fn every_reason_is_shown_once() {
         "Accepted=False Conflicted",
         "Accepted=False HostnameConflict",
         "Accepted=False Invalid",
+        "Accepted=False InvalidParameters",
         "Accepted=False ListenersNotValid",
         "Accepted=False NoMatchingListenerHostname",
         "Accepted=False NoMatchingParent",

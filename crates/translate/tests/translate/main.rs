@@ -1,6 +1,8 @@
 //! Whole worlds through `parse_documents` and `translate`.
 
 #[cfg(test)]
+mod authorities;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod cluster_order;
