@@ -3,6 +3,8 @@
 //! Read-only. Liveness asks whether rounds end; readiness whether a state is published and the config stream is served.
 //! Neither asks for the Lease or for pods. Started by `app`.
 
+mod room;
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,14 +21,16 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
+use room::Room;
 
 /// A round that takes longer is stuck: 10,000 objects take seconds.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
-/// A probe, two scrapers and some people; more wait.
-const CONNECTIONS: usize = 32;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Probes, scrapers and some people; more wait. Of one address: [`room::CONNECTIONS_PER_ADDRESS`].
+const CONNECTIONS: usize = 256;
+/// A connection without a whole request is closed after this; each serves one, so that none is held for a next.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A client that takes longer over all is cut off: nothing here streams.
-const CONNECTION_LIFE: Duration = Duration::from_secs(600);
+const CONNECTION_LIFE: Duration = Duration::from_secs(30);
 
 /// Facts for the probes; written by `app` and `reconcile`.
 #[derive(Debug)]
@@ -104,11 +108,11 @@ impl Health {
 
 /// Serves until it is dropped.
 pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metrics>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let (all, room) = (Arc::new(Semaphore::new(CONNECTIONS)), Room::default());
     // Never closed, so a permit always comes.
-    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+    while let Ok(permit) = Arc::clone(&all).acquire_owned().await {
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "admin listener");
                 // Most likely out of file descriptors: spinning would not free any.
@@ -116,6 +120,8 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metr
                 continue;
             }
         };
+        // Closed rather than left to wait: who waits would hold up those behind it.
+        let Some(seat) = room.seat(remote.ip()) else { continue };
         let (health, metrics) = (Arc::clone(&health), Arc::clone(&metrics));
         tokio::spawn(async move {
             let service = service_fn(|request: Request<hyper::body::Incoming>| {
@@ -125,11 +131,12 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metr
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
+                .keep_alive(false)
                 .max_buf_size(16 << 10)
                 .serve_connection(TokioIo::new(stream), service);
             // A client that went away or was too slow: of no interest.
             let _ = tokio::time::timeout(CONNECTION_LIFE, connection).await;
-            drop(permit);
+            drop((seat, permit));
         });
     }
 }
@@ -169,3 +176,6 @@ fn text(status: StatusCode, body: String) -> Answer {
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
+
+#[cfg(test)]
+mod tests;
