@@ -4,6 +4,7 @@
 mod changes;
 mod charts;
 mod cluster;
+mod command_line;
 mod conditions;
 mod crds;
 mod health;
