@@ -51,6 +51,7 @@ install_system() {
 
 install_tools() {
   rm -rf "$RINGWAY_CACHE/tools"
+  hash -r # the python3 that was looked up may have been the one in there
   python3 -m venv "$RINGWAY_CACHE/tools"
   "$RINGWAY_CACHE/tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$here/tools/requirements.txt"
 }
