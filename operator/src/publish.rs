@@ -1,7 +1,7 @@
 //! The operator's end of the config stream: what is published, to which pods, and what they say.
 //!
 //! Every replica publishes what it translated ([`Publisher::publish`]) and serves it ([`serve`]); a replica that is not
-//! the lease holder tells the holder about its pods ([`relay`]), so that the holder's table ([`Publisher::pods`]) has
+//! the lease holder tells the holder about its pods ([`relay()`]), so that the holder's table ([`Publisher::pods`]) has
 //! them all. One update is under way to a pod: when it is acknowledged, what is the newest by then follows, so that
 //! nothing queues behind a slow pod. Does not translate and writes no status.
 

@@ -1,4 +1,4 @@
-//! The round: observe, translate, publish, status, in this order, in [`Reconciler::round`].
+//! The round: observe, translate, publish, status, in this order, in `Reconciler::round`.
 //!
 //! Wakes on changes of the store, of the pods and of the Lease, gathers for a moment, and does what the changes ask for:
 //! a status that somebody wrote is no reason to translate. Run by `app`; the only task that publishes.

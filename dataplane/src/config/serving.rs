@@ -107,8 +107,10 @@ mod tests {
         let held = serving.offered(update(2, 9), start + Duration::from_secs(5));
         assert_eq!(held, Taken::Held(Duration::from_secs(60)));
         assert_eq!(serving.ack(2, true).position, served, "what is served did not change");
-        assert_eq!(serving.offered(update(3, 9), start + Duration::from_secs(65)), Taken::Position);
-        assert_ne!(serving.ack(3, false).position, served);
+        let held = serving.offered(update(3, 9), start + Duration::from_secs(35));
+        assert_eq!(held, Taken::Held(Duration::from_secs(30)));
+        assert_eq!(serving.offered(update(4, 9), start + Duration::from_secs(65)), Taken::Position);
+        assert_ne!(serving.ack(4, false).position, served);
     }
 
     #[test]
