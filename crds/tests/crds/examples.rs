@@ -1,9 +1,6 @@
-//! The examples against the manifests, and against an API server where there is one.
+//! The examples against the manifests and the types; the end-to-end tests have an API server judge them.
 
-use std::collections::BTreeSet;
-use std::thread;
-
-use ringway_crds::examples::{self, Kubectl};
+use ringway_crds::examples;
 use ringway_crds::{GroupKind, MCPBackendSpec, MCPRouteSpec, RESTBridgeSpec, ToolPolicySpec};
 use serde::Deserialize;
 use serde_json::Value;
@@ -73,40 +70,6 @@ fn what_the_api_server_accepts_the_types_can_hold() {
             assert!(held.is_none(), "{}: {held:?}", example.place);
         }
     }
-}
-
-#[test]
-#[ignore = "needs an API server with the manifests: KUBECONFIG, and kubectl in PATH"]
-fn a_real_api_server_accepts_and_refuses_as_written() {
-    let kubectl = kubectl();
-    let examples = examples::read().expect("the examples are there");
-    let failed: BTreeSet<String> = thread::scope(|scope| {
-        let quarter = examples.len().div_ceil(4);
-        let checks: Vec<_> = examples
-            .chunks(quarter)
-            .map(|some| {
-                let kubectl = &kubectl;
-                scope.spawn(move || some.iter().filter_map(|example| example.check(kubectl).err()).collect::<Vec<_>>())
-            })
-            .collect();
-        checks.into_iter().flat_map(|check| check.join().expect("no panic")).collect()
-    });
-    assert!(failed.is_empty(), "{}", failed.into_iter().collect::<Vec<_>>().join("\n"));
-}
-
-#[test]
-#[ignore = "needs an API server with the manifests: KUBECONFIG, and kubectl in PATH"]
-fn the_largest_objects_stay_within_the_budget_of_the_rules() {
-    let kubectl = kubectl();
-    for object in examples::largest() {
-        let said = kubectl.dry_run("create", &object.to_string()).expect("kubectl runs");
-        assert_eq!(said, Ok(()), "{}", object["kind"]);
-    }
-}
-
-fn kubectl() -> Kubectl {
-    let kubeconfig = std::env::var_os("KUBECONFIG").expect("KUBECONFIG names the cluster");
-    Kubectl { program: "kubectl".into(), kubeconfig: kubeconfig.into() }
 }
 
 fn directory(kind: GroupKind) -> String {

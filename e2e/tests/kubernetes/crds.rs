@@ -1,10 +1,8 @@
-//! The resources at a real API server: every accepted and every refused example, the refused ones for the reason that they name; and the resources
-//! themselves by plain `kubectl apply`.
-
-use std::fs;
-use std::path::PathBuf;
+//! The resources at a real API server: every accepted and every refused example, the refused ones for the reasons that they name; objects at the end
+//! of their bounds; and the resources themselves by plain `kubectl apply`.
 
 use anyhow::{Context, Result, ensure};
+use ringway_crds::examples::{self, Example};
 use ringway_e2e::cluster::install::Install;
 use ringway_e2e::cluster::{Cluster, object};
 use ringway_e2e::places;
@@ -19,16 +17,15 @@ const PLURALS: &[(&str, &str)] = &[
     ("toolpolicies", "ToolPolicy"),
     ("restbridges", "RESTBridge"),
 ];
-/// How a refused example says why it is refused: a text of the API server's answer.
-const REASON: &str = "# refused: ";
 
 #[test]
 fn accepted_examples_are_accepted() -> Result<()> {
     let cluster = Cluster::running()?;
     let _crds = Install::crds(&cluster)?;
-    let files = examples("accepted")?;
-    ensure!(files.len() >= 4, "only {} accepted examples", files.len());
-    let outcome = cluster.run("kubectl", &dry_run(&files), "")?;
+    let accepted: Vec<_> = examples::read()?.into_iter().filter(|example| example.refusals.is_empty()).collect();
+    ensure!(accepted.len() >= 30, "only {} accepted examples", accepted.len());
+    let args = ["apply", "--dry-run=server", "--namespace=default", "-f", "-"];
+    let outcome = cluster.run("kubectl", &args, &stream(&accepted))?;
     outcome.stdout().map(drop)
 }
 
@@ -36,33 +33,47 @@ fn accepted_examples_are_accepted() -> Result<()> {
 fn refused_examples_are_refused_for_their_reasons_and_no_other() -> Result<()> {
     let cluster = Cluster::running()?;
     let _crds = Install::crds(&cluster)?;
-    let (mut judged, mut wrong) = (0, Vec::new());
-    for file in examples("refused")? {
-        let text = fs::read_to_string(&file)?;
-        // The parser of kubectl drops comments, and keeps the order.
-        let parts: Vec<_> = text.split("\n---\n").collect();
-        let documents = same_yaml::as_kubectl_reads(&text)?;
-        ensure!(parts.len() == documents.len(), "{}: a document is empty", file.display());
-        for (part, document) in parts.iter().zip(&documents) {
-            judged += 1;
-            if let Err(error) = refusal(&cluster, part, document) {
-                wrong.push(format!("{}: {error:#}\n{part}", file.display()));
-            }
+    let refused: Vec<_> = examples::read()?.into_iter().filter(|example| !example.refusals.is_empty()).collect();
+    ensure!(refused.len() >= 250, "only {} refused examples", refused.len());
+    let documents = same_yaml::as_kubectl_reads(&stream(&refused))?;
+    ensure!(documents.len() == refused.len(), "{} documents of {}", documents.len(), refused.len());
+    let mut wrong = Vec::new();
+    for (example, document) in refused.iter().zip(&documents) {
+        if let Err(error) = refusal(&cluster, &example.refusals, document) {
+            wrong.push(format!("{}: {error:#}\n{}", example.place, example.yaml));
         }
     }
-    ensure!(judged >= 100, "only {judged} refused examples");
-    ensure!(wrong.is_empty(), "{} of {judged}:\n{}", wrong.len(), wrong.join("\n"));
+    ensure!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), refused.len(), wrong.join("\n"));
     Ok(())
 }
 
-/// Creates a document without storing it, and compares what the API server says with what the document expects.
-fn refusal(cluster: &Cluster, text: &str, document: &Value) -> Result<()> {
-    let reasons: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(REASON)).map(str::trim).collect();
-    ensure!(!reasons.is_empty(), "no line `{REASON}...`");
+#[test]
+fn the_largest_objects_stay_within_the_budget_of_the_rules() -> Result<()> {
+    let cluster = Cluster::running()?;
+    let _crds = Install::crds(&cluster)?;
+    for largest in examples::largest() {
+        let (status, answer) = create(&cluster, &largest)?;
+        ensure!(status == 201, "{}: {status} {answer}", largest["kind"]);
+    }
+    Ok(())
+}
+
+/// Examples as one stream of documents.
+fn stream(examples: &[Example]) -> String {
+    examples.iter().map(|example| example.yaml.as_str()).collect::<Vec<_>>().join("\n---\n")
+}
+
+/// What the API server says to a new object, which it does not store.
+fn create(cluster: &Cluster, document: &Value) -> Result<(u16, Value)> {
     let kind = object::text(document, "/kind").context("kind")?;
     let (plural, _) = PLURALS.iter().find(|(_, known)| *known == kind).with_context(|| format!("kind {kind}"))?;
     let path = format!("/apis/ringway.dev/v1alpha1/namespaces/default/{plural}?dryRun=All&fieldValidation=Strict");
-    let (status, answer) = cluster.post(&path, document)?;
+    cluster.post(&path, document)
+}
+
+/// Compares what the API server says of a document with the reasons that it must have, and may have alone.
+fn refusal(cluster: &Cluster, reasons: &[String], document: &Value) -> Result<()> {
+    let (status, answer) = create(cluster, document)?;
     ensure!(status >= 400, "was not refused");
     let causes = answer.pointer("/details/causes").and_then(Value::as_array).cloned().unwrap_or_default();
     let whole = object::text(&answer, "/message").unwrap_or_default();
@@ -71,7 +82,7 @@ fn refusal(cluster: &Cluster, text: &str, document: &Value) -> Result<()> {
         object::text(cause, "/field") == Some(field)
             && object::text(cause, "/message").is_some_and(|said| said.contains(message))
     };
-    for reason in &reasons {
+    for reason in reasons {
         let is_said =
             if causes.is_empty() { whole.contains(reason) } else { causes.iter().any(|cause| is_cause(cause, reason)) };
         ensure!(is_said, "{reason:?} was not said, but {whole}");
@@ -123,29 +134,4 @@ fn columns_and_names_are_as_documented() -> Result<()> {
     let listed = cluster.kubectl(&["api-resources", "--categories=mcp", "-o", "name"])?;
     ensure!(listed.lines().count() == 4, "{listed}");
     Ok(())
-}
-
-fn examples(verdict: &str) -> Result<Vec<PathBuf>> {
-    let folder = places::repository().join("crds/examples");
-    let mut files = Vec::new();
-    for kind in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
-        let kind = kind?.path();
-        if !kind.is_dir() {
-            continue;
-        }
-        let folder = kind.join(verdict);
-        for file in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
-            files.push(file?.path());
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn dry_run(files: &[PathBuf]) -> Vec<&str> {
-    let mut args = vec!["apply", "--dry-run=server", "--namespace=default"];
-    for file in files {
-        args.extend(["-f", file.to_str().unwrap_or_default()]);
-    }
-    args
 }
