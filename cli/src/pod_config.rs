@@ -69,8 +69,8 @@ fn differences(config: &Value, expected: &Value) -> Vec<String> {
     let none = Map::new();
     let mut all = Vec::new();
     for (member, kind) in KINDS {
-        let of = |config: &'_ Value| config[member].as_object().cloned().unwrap_or_else(|| none.clone());
-        let (here, there) = (of(config), of(expected));
+        let (here, there) = (config[member].as_object(), expected[member].as_object());
+        let (here, there) = (here.unwrap_or(&none), there.unwrap_or(&none));
         let names: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
         for name in names {
             match (here.get(name), there.get(name)) {
