@@ -128,8 +128,7 @@ fn choose(install: &Install, mut pods: Vec<Pod>, wanted: Option<&str>) -> Result
     let count = pods.len();
     pods.retain(install::is_ready);
     if pods.is_empty() {
-        let text = format!("none of {count} data-plane pods of {install} is ready (`ringway status` says why)");
-        return Err(ClusterError::Unfit(text));
+        return Err(install::none_ready(install, count));
     }
     Ok(pods)
 }

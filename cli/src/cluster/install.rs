@@ -107,6 +107,22 @@ pub async fn data_plane_pods(cluster: &Cluster, install: &Install) -> Result<Vec
     Ok(found)
 }
 
+/// The Services that lead to them.
+///
+/// # Errors
+/// [`ClusterError`].
+pub async fn data_plane_services(cluster: &Cluster, install: &Install) -> Result<Vec<Service>, ClusterError> {
+    let services: Api<Service> = Api::namespaced(cluster.client.clone(), &install.namespace);
+    let parameters = ListParams::default().labels(&install.selector("dataplane"));
+    Ok(cluster.ask(services.list(&parameters)).await?.items)
+}
+
+/// None of so many data-plane pods takes traffic.
+#[must_use]
+pub fn none_ready(install: &Install, count: usize) -> ClusterError {
+    ClusterError::Unfit(format!("none of {count} data-plane pods of {install} is ready (`ringway status` says why)"))
+}
+
 /// Does it take traffic?
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {

@@ -4,7 +4,7 @@
 //! The pod is any ready one of the data plane, the way there the API server's port-forward. Called by `remote`.
 
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, ResourceExt};
 use ringway_crds::{GROUP, VERSION};
 use serde_json::Value;
@@ -58,9 +58,7 @@ pub async fn way(
             })?
         }
     };
-    let services: Api<Service> = Api::namespaced(cluster.client.clone(), &install.namespace);
-    let parameters = ListParams::default().labels(&install.selector("dataplane"));
-    let services = cluster.ask(services.list(&parameters)).await?.items;
+    let services = install::data_plane_services(&cluster, &install).await?;
     let port = port_of(&install, pod, &services, &url)?;
     let url = with_host(url, host)?;
     let tunnel = Tunnel::new(cluster, &install.namespace, &pod.name_any(), port);
@@ -116,12 +114,7 @@ fn why_not(object: &Value) -> String {
 }
 
 fn ready<'a>(install: &Install, pods: &'a [Pod]) -> Result<&'a Pod, ClusterError> {
-    pods.iter().find(|pod| install::is_ready(pod)).ok_or_else(|| {
-        let count = pods.len();
-        ClusterError::Unfit(format!(
-            "none of {count} data-plane pods of {install} is ready (`ringway status` says why)"
-        ))
-    })
+    pods.iter().find(|pod| install::is_ready(pod)).ok_or_else(|| install::none_ready(install, pods.len()))
 }
 
 fn port_of(install: &Install, pod: &Pod, services: &[Service], url: &Url) -> Result<u16, ClusterError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, ResourceExt};
 use ringway_crds::{GATEWAY_API_GROUP, GROUP, VERSION};
@@ -142,17 +142,15 @@ async fn install_facts(cluster: &Cluster, install: Install, operator: Deployment
     let (namespace, name) = (install.namespace.as_str(), install.name.as_str());
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
     let leases: Api<Lease> = Api::namespaced(cluster.client.clone(), namespace);
-    let services: Api<Service> = Api::namespaced(cluster.client.clone(), namespace);
     let operator_pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
-    let of = |component: &str| ListParams::default().labels(&install.selector(component));
-    let (operators, data_planes) = (of("operator"), of("dataplane"));
+    let operators = ListParams::default().labels(&install.selector("operator"));
     let (operator_name, data_plane_name) = (format!("{name}-operator"), format!("{name}-dataplane"));
     let (operator_pods, lease, data_plane, pods, services) = tokio::join!(
         cluster.ask(operator_pods.list(&operators)),
         cluster.find(leases.get(&operator_name)),
         cluster.find(deployments.get(&data_plane_name)),
         install::data_plane_pods(cluster, &install),
-        cluster.ask(services.list(&data_planes)),
+        install::data_plane_services(cluster, &install),
     );
     let (mut secrets, mut configs) = (None, BTreeMap::new());
     if scope == Scope::Whole {
@@ -161,12 +159,12 @@ async fn install_facts(cluster: &Cluster, install: Install, operator: Deployment
     }
     InstallFacts {
         operator_pods: operator_pods.map(|list| list.items),
-        services: services.map(|list| list.items),
         install,
         operator,
         lease,
         data_plane,
         pods,
+        services,
         secrets,
         configs,
     }
