@@ -4,12 +4,10 @@ use ringway_crds::{VERSION, manifest};
 use serde_json::Value;
 
 use super::objects::condition;
-use crate::status::facts::Facts;
-use crate::status::facts::OURS;
+use super::versions::VERSION_LABEL;
+use crate::status::facts::{Facts, OURS};
 use crate::status::report::{Check, Level};
 
-/// What chart and manifests write on each CRD.
-const VERSION_LABEL: &str = "app.kubernetes.io/version";
 const INSTALL: &str = "install the CRDs of this version: helm upgrade --install ringway-crds charts/ringway-crds \
                        -n ringway-system, or kubectl apply --server-side -f crds/manifests";
 
@@ -45,11 +43,10 @@ fn judge(kind: &str, definition: &Value, version: &str) -> Check {
             format!("kubectl describe crd of {kind}; another CRD may claim the same names"),
         );
     }
-    let label = VERSION_LABEL.replace('/', "~1");
-    let label = definition.pointer(&format!("/metadata/labels/{label}")).and_then(Value::as_str);
     if is_ours(kind, definition) {
         return Check::ok(format!("{kind} is established, as this version has it"));
     }
+    let label = definition["metadata"]["labels"][VERSION_LABEL].as_str();
     let found = label.map_or_else(|| "of another version".to_owned(), |label| format!("of version {label}"));
     Check::warning(format!("the CRD of {kind} is {found}, this command of {version}: their schemas differ"), INSTALL)
 }

@@ -109,7 +109,7 @@ fn gateway(object: &Value) -> Vec<Check> {
     let of_listeners: Vec<Check> = listeners
         .iter()
         .filter_map(|listener| {
-            let cause = fault(&listener["conditions"], &STEPS)?;
+            let cause = fault(&listener["conditions"])?;
             Some(about(&format!(" listener {}", listener["name"].as_str().unwrap_or_default()), cause))
         })
         .collect();
@@ -121,7 +121,7 @@ fn gateway(object: &Value) -> Vec<Check> {
     if programmed.as_ref().is_some_and(Condition::is_true) {
         return vec![];
     }
-    let cause = fault(&own, &STEPS).or(programmed).unwrap_or_else(|| Condition {
+    let cause = fault(&own).or(programmed).unwrap_or_else(|| Condition {
         status: "Unknown".to_owned(),
         reason: "Pending".to_owned(),
         message: "the operator has not looked at it yet".to_owned(),
@@ -141,11 +141,11 @@ fn first_fault(object: &Value) -> Option<Condition> {
     let parents = ["/status/parents", "/status/ancestors"];
     let of_parents = parents.iter().filter_map(|path| object.pointer(path)?.as_array()).flatten();
     let of_parents = of_parents.filter_map(|parent| parent.get("conditions"));
-    of_parents.chain(object.pointer("/status/conditions")).find_map(|conditions| fault(conditions, &STEPS))
+    of_parents.chain(object.pointer("/status/conditions")).find_map(fault)
 }
 
-fn fault(conditions: &Value, kinds: &[&str]) -> Option<Condition> {
-    kinds.iter().filter_map(|kind| condition(conditions, kind)).find(|one| one.status == "False")
+fn fault(conditions: &Value) -> Option<Condition> {
+    STEPS.iter().filter_map(|kind| condition(conditions, kind)).find(|one| one.status == "False")
 }
 
 /// The condition of a kind in a list of them.

@@ -6,7 +6,8 @@ use kube::ResourceExt;
 use crate::status::facts::InstallFacts;
 use crate::status::report::Check;
 
-const VERSION_LABEL: &str = "app.kubernetes.io/version";
+/// What chart and manifests write on what they install; on CRDs only a packager does.
+pub(super) const VERSION_LABEL: &str = "app.kubernetes.io/version";
 
 pub(super) fn checks(command: &str, facts: &InstallFacts) -> Vec<Check> {
     let operator = version(&facts.operator);
