@@ -36,7 +36,7 @@ pub(crate) struct Loss {
 /// For each claimant the listeners on which an older route has one of its hosts.
 pub(crate) fn settle(claimants: &[Claimant<'_>]) -> Vec<BTreeMap<Option<ListenerName>, Loss>> {
     let mut order: Vec<usize> = (0..claimants.len()).collect();
-    order.sort_by(|a, b| claimants.get(*a).map(age).cmp(&claimants.get(*b).map(age)));
+    order.sort_by_cached_key(|index| claimants.get(*index).map(|claimant| age_of(claimant.object)));
     let mut losses = vec![BTreeMap::new(); claimants.len()];
     let mut claimed: BTreeMap<Claim<'_>, &ObjectName> = BTreeMap::new();
     for index in order {
@@ -84,10 +84,6 @@ fn loss(field: &FieldPath, (listener, host, path): Claim<'_>, winner: &ObjectNam
 pub(crate) fn age_of(object: &Object) -> (bool, Option<Timestamp>, &ObjectName) {
     let created = created(object);
     (created.is_none(), created, &object.id.name)
-}
-
-fn age<'a>(claimant: &'a Claimant<'_>) -> (bool, Option<Timestamp>, &'a ObjectName) {
-    age_of(claimant.object)
 }
 
 /// When an API server made the object; `None` also for what is no RFC 3339 time, which `translate` reports.

@@ -85,7 +85,7 @@ impl Gateways {
         let own_name = own_name(install);
         let own = listener::own(&mut bench, &own_name);
         let mut ours = ours(refs.world);
-        ours.sort_by(|a, b| conflict::age_of(a.0).cmp(&conflict::age_of(b.0)));
+        ours.sort_by_cached_key(|&(object, _)| conflict::age_of(object));
         let by_name = ours
             .into_iter()
             .map(|(object, gateway)| (object.id.name.clone(), listener::gateway(&mut bench, object, &gateway.spec)))
