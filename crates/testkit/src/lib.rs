@@ -1,5 +1,5 @@
 //! Peers for tests: upstreams that answer by a script, down to the bytes and where they are cut, and a client that sends
-//! and reads exact bytes; and the plain data that a gateway is started with.
+//! and reads exact bytes; the plain data that a gateway is started with; and the check of a crate's floors.
 //!
 //! Plain threads and blocking sockets, so that nothing here shares code, runtime or a misunderstanding with what it
 //! tests. Every wait ends: a socket that says nothing for [`PATIENCE`] is an error. For tests only; panics freely.
@@ -9,6 +9,7 @@ pub mod ask;
 pub mod bell;
 pub mod client;
 pub mod friendly;
+pub mod layering;
 pub mod objects;
 pub mod raw;
 pub mod sse;
