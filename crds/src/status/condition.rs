@@ -1,18 +1,16 @@
 //! Kubernetes' condition, as metav1.Condition has it.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::schema::{at_least, text};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     #[serde(rename = "type")]
     #[schemars(transform = text::condition_type)]
     pub kind: String,
     pub status: ConditionStatus,
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = at_least(0))]
     pub observed_generation: Option<i64>,
     /// RFC 3339.
@@ -24,7 +22,7 @@ pub struct Condition {
     pub message: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
 pub enum ConditionStatus {
     True,
     False,
