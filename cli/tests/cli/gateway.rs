@@ -85,23 +85,20 @@ impl Drop for Running {
 
 /// The status of a POST that is no message: 400 where a route is, 404 where none is.
 fn status_of(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         accept: application/json, text/event-stream\r\ncontent-length: 1\r\n\r\n{{"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_whitespace().nth(1).unwrap().to_owned()
+    let headers =
+        "content-type: application/json\r\naccept: application/json, text/event-stream\r\ncontent-length: 1\r\n";
+    exchange(address, &format!("POST {path}"), headers, "{")
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, &format!("GET {path}"), "", "")
+}
+
+/// The status of the answer.
+fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n{body}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer.split_whitespace().nth(1).unwrap().to_owned()
