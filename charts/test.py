@@ -3,11 +3,10 @@
 
     test.py              what needs no cluster
     test.py cluster      what asks an API server; KUBECONFIG names it. It needs no nodes. What is made there is removed again.
-    test.py args OPERATOR DATAPLANE     the arguments of the default pods, against the binaries' own --help
 """
 import sys
 
-from tests import alone, cluster
+from tests import alone, cluster  # alone: for its checks
 from tests.common import CHECKS
 
 
@@ -24,9 +23,7 @@ def main(tier=""):
     return failed
 
 
-if sys.argv[1:2] == ["args"]:
-    alone.arguments(*sys.argv[2:4])
-elif sys.argv[1:] == ["cluster"]:
+if sys.argv[1:] == ["cluster"]:
     with cluster.Stage():
         result = main("cluster")
     sys.exit(result and 1)

@@ -2,7 +2,6 @@
 # Runs charts/test.py with the programs it needs: helm, kubectl and judge from PATH, else as the local cluster builds them (e2e/cluster/build.sh).
 #   charts/test.sh                              what needs no cluster
 #   charts/test.sh cluster                      with an API server that KUBECONFIG names
-#   charts/test.sh args OPERATOR DATAPLANE      the arguments of the pods against the binaries
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=${RINGWAY_CACHE:-$HOME/.cache/ringway}/tools/bin:$PATH

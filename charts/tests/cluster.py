@@ -35,6 +35,8 @@ class Stage:
                 labels = {"pod-security.kubernetes.io/enforce": "restricted"}
                 kubectl("create", "-f", "-", stdin=yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}))
                 self.made.append(("namespace", name))
+        # A dry run of a pod looks for it, and a controller makes it a moment after the namespace.
+        kubectl("wait", "--for=create", "--timeout=60s", "-n", NAMESPACE, "serviceaccount/default")
 
     def __exit__(self, *_):
         for made in reversed(self.made):
