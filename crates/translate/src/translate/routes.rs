@@ -108,11 +108,7 @@ impl<'a> Trial<'a> {
 
     fn claimant(&self, is_cluster: bool) -> Option<Claimant<'_>> {
         let draft = self.draft.as_ref()?;
-        let places = if is_cluster {
-            self.parents.iter().filter_map(|parent| parent.places.as_ref().ok()).flatten().cloned().collect()
-        } else {
-            vec![only_place(draft)]
-        };
+        let places = if is_cluster { self.places().cloned().collect() } else { vec![only_place(draft)] };
         Some(Claimant { object: self.object, path: &draft.path, places })
     }
 
@@ -138,11 +134,18 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Where the route has a place that no older one has.
+    /// Where its parents let it be.
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.parents.iter().filter_map(|parent| parent.places.as_ref().ok()).flatten()
+    }
+
+    /// Those of them that no older route has.
+    fn kept(&self, losses: &Losses) -> impl Iterator<Item = &Place> {
+        self.places().filter(|place| !losses.contains_key(&place.listener))
+    }
+
     fn listeners(&self, losses: &Losses) -> BTreeSet<ListenerName> {
-        let places = self.parents.iter().filter_map(|parent| parent.places.as_ref().ok()).flatten();
-        let kept = places.filter(|place| !losses.contains_key(&place.listener));
-        kept.filter_map(|place| place.listener.clone()).collect()
+        self.kept(losses).filter_map(|place| place.listener.clone()).collect()
     }
 
     /// Where it has none, and why.
@@ -207,9 +210,8 @@ impl<'a> Trial<'a> {
     /// Where clients find it: at a listener with TLS before one without.
     fn url(&self, losses: &Losses, gateways: &Gateways) -> Option<String> {
         let path = &self.draft.as_ref()?.path;
-        let places = self.parents.iter().filter_map(|parent| parent.places.as_ref().ok()).flatten();
-        let kept = places.filter(|place| !losses.contains_key(&place.listener));
-        let mut urls: Vec<(bool, String)> = kept
+        let mut urls: Vec<(bool, String)> = self
+            .kept(losses)
             .filter_map(|place| {
                 let listening = gateways.find(place.listener.as_ref()?)?;
                 let host = place.hosts.iter().map(|(_, host)| host).find(|host| is_name(host))?;
