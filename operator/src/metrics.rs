@@ -23,6 +23,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteOutcome {
     Done,
+    /// There is nothing to write to, or no right to write any more.
     Dropped,
     Failed,
 }

@@ -185,7 +185,8 @@ fn resolved(input: Input<'_>, entry: &Entry, verdict: &Verdict) -> Condition {
     Condition::new("ResolvedRefs", State::False, "RefNotPermitted", message)
 }
 
-/// Programmed of `part` (a parent, a listener; 0 for the whole) of an object.
+/// Programmed of an object or of a part of it (a parent, a listener), whose conditions stand as `old`; `resource`: what
+/// pods call it, where they can refuse it.
 fn programmed(
     input: Input<'_>,
     (kind, name): (Kind, &ObjectName),

@@ -17,7 +17,8 @@ const OWN_CONDITIONS: &[&str] =
 /// Changes of these are told as events, when they turn.
 const TOLD: &[&str] = &["Accepted", "ResolvedRefs", "Programmed", "Reachable"];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The later counts for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
     /// Counts and names that pods found.
     Findings,
@@ -49,18 +50,6 @@ pub(super) fn difference(old: &Value, desired: &Desired) -> Option<Difference> {
         }
     }
     found
-}
-
-impl PartialOrd for Difference {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Difference {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (*self == Self::Conditions).cmp(&(*other == Self::Conditions))
-    }
 }
 
 fn same_conditions(old: &Value, new: &Value) -> bool {

@@ -72,13 +72,6 @@ struct Written {
     contests: u32,
 }
 
-enum Outcome {
-    Done,
-    /// There is nothing to write to, or no right to write any more.
-    Dropped,
-    Failed,
-}
-
 // === impl Context ===
 
 impl std::fmt::Debug for Context {
@@ -126,19 +119,15 @@ impl Writer {
 
     async fn perform(&self, id: ObjectId, job: Job) {
         let outcome = self.write(&job.patch).await;
-        self.context.metrics.status_write(match outcome {
-            Outcome::Done => WriteOutcome::Done,
-            Outcome::Dropped => WriteOutcome::Dropped,
-            Outcome::Failed => WriteOutcome::Failed,
-        });
-        self.queue().end(id, job, &outcome, Instant::now());
+        self.context.metrics.status_write(outcome);
+        self.queue().end(id, job, outcome, Instant::now());
         self.count();
         self.wake.notify_one();
     }
 
-    async fn write(&self, patch: &Patch) -> Outcome {
+    async fn write(&self, patch: &Patch) -> WriteOutcome {
         if !self.context.claims.borrow().is_current(Instant::now()) {
-            return Outcome::Dropped;
+            return WriteOutcome::Dropped;
         }
         let resource = patch.id.kind.resource(&patch.api_version);
         let client = self.context.client.clone();
@@ -156,20 +145,20 @@ impl Writer {
                 object.metadata.managed_fields = None;
                 self.context.observer.wrote(kind, object);
                 self.context.events.tell(&patch.reference(), &patch.transitions);
-                Outcome::Done
+                WriteOutcome::Done
             }
             // Deleted, or made anew: its next event says more.
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
                 tracing::debug!(%kind, %name, message = status.message, "status not written");
-                Outcome::Dropped
+                WriteOutcome::Dropped
             }
             Ok(Err(error)) => {
                 tracing::warn!(%kind, %name, error = &error as &dyn std::error::Error, "status not written");
-                Outcome::Failed
+                WriteOutcome::Failed
             }
             Err(_) => {
                 tracing::warn!(%kind, %name, "status not written: the API server does not answer");
-                Outcome::Failed
+                WriteOutcome::Failed
             }
         }
     }
@@ -232,16 +221,16 @@ impl Queue {
         (jobs, next)
     }
 
-    fn end(&mut self, id: ObjectId, job: Job, outcome: &Outcome, now: Instant) {
+    fn end(&mut self, id: ObjectId, job: Job, outcome: WriteOutcome, now: Instant) {
         self.under_way.remove(&id);
         match outcome {
-            Outcome::Done => {
+            WriteOutcome::Done => {
                 let before = self.written.remove(&id).filter(|before| before.patch.is_as(&job.patch));
                 let contests = before.map_or(0, |before| before.contests.saturating_add(1));
                 self.written.insert(id, Written { patch: job.patch, when: now, contests });
             }
-            Outcome::Dropped => {}
-            Outcome::Failed => {
+            WriteOutcome::Dropped => {}
+            WriteOutcome::Failed => {
                 let failures = job.failures.saturating_add(1);
                 let pause = FIRST_RETRY.saturating_mul(1 << failures.min(7).saturating_sub(1)).min(LAST_RETRY);
                 // What is newer has come meanwhile: it inherits the pause, since it is the API server that is ill.

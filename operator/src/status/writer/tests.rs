@@ -39,7 +39,7 @@ fn only_a_few_are_under_way_and_none_twice() {
     queue.submit(changes(all), None, now);
     assert!(begin(&mut queue, now).is_empty(), "no room");
     for (id, job) in jobs {
-        queue.end(id, job, &Outcome::Done, now);
+        queue.end(id, job, WriteOutcome::Done, now);
     }
     assert_eq!(begin(&mut queue, now).len(), CONCURRENCY);
     assert_eq!(queue.waiting.len(), 20 - 2 * CONCURRENCY, "what was under way did not come back");
@@ -55,7 +55,7 @@ fn only_the_newest_patch_of_an_object_waits() {
     assert_eq!(job.patch.status["tools"], 2);
     queue.submit(changes(vec![patch("a", 3)]), None, now);
     assert!(begin(&mut queue, now).is_empty(), "never two of one object at once");
-    queue.end(id, job, &Outcome::Done, now);
+    queue.end(id, job, WriteOutcome::Done, now);
     assert_eq!(names(&begin(&mut queue, now)), ["a"]);
 }
 
@@ -77,7 +77,7 @@ fn failures_are_tried_again_later_and_later() {
     let mut pauses = Vec::new();
     for _ in 0..9 {
         let (id, job) = begin(&mut queue, now).pop().expect("due");
-        queue.end(id, job, &Outcome::Failed, now);
+        queue.end(id, job, WriteOutcome::Failed, now);
         // The same again does not jump the queue.
         queue.submit(changes(vec![patch("a", 1)]), None, now);
         let (jobs, next) = queue.due(now);
@@ -94,7 +94,7 @@ fn findings_and_contests_are_paced() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let write = |queue: &mut Queue, now| {
         let (id, job) = begin(queue, now).pop().expect("due");
-        queue.end(id, job, &Outcome::Done, now);
+        queue.end(id, job, WriteOutcome::Done, now);
     };
     queue.submit(changes(vec![patch("a", 1)]), None, now);
     write(&mut queue, now);
