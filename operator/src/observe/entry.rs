@@ -66,7 +66,7 @@ impl Entry {
     #[must_use]
     pub fn new(kind: Kind, object: DynamicObject, old: Option<&Self>) -> Self {
         let DynamicObject { metadata, mut data, types } = object;
-        let resource_version = metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let resource_version = revision(metadata.resource_version.as_deref());
         let mark = mark(&metadata);
         let uid = metadata.uid.clone().unwrap_or_default();
         let generation = metadata.generation.unwrap_or(0);
@@ -84,6 +84,11 @@ impl Entry {
         let object = translated(kind, &api_version, &metadata, data);
         Self { object, api_version, uid, generation, resource_version, mark, references, status, detail }
     }
+}
+
+/// A resourceVersion as a number; 0: there is none, or it is no number.
+pub(super) fn revision(version: Option<&str>) -> u64 {
+    version.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 type ObjectMeta = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -12,7 +12,7 @@ use ringway_config_stream::{Cursor, Position};
 use ringway_snapshot::ObjectName;
 use ringway_translate::{ObjectId, Unread};
 
-use super::entry::Entry;
+use super::entry::{self, Entry};
 use super::kind::{Kind, Reach, Watched as _};
 use super::references::Reference;
 
@@ -373,7 +373,7 @@ fn name_of(object: &DynamicObject) -> ObjectName {
 }
 
 fn revision(object: &DynamicObject) -> u64 {
-    object.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0)
+    entry::revision(object.metadata.resource_version.as_deref())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::Observer;
+use super::entry::revision;
 use super::kind::{Kind, Reach, Watched as _, api_version};
 use super::store::{Scope, Trouble};
 
@@ -153,11 +154,7 @@ async fn watch(observer: &Observer, scope: &Scope, api: &Api<DynamicObject>, api
 /// The resourceVersion that a list has now.
 async fn current(api: &Api<DynamicObject>) -> Result<u64, Failure> {
     let list = timeout(CALL, api.list_metadata(&ListParams::default().limit(1))).await??;
-    Ok(version(list.metadata.resource_version.as_deref()))
-}
-
-fn version(text: Option<&str>) -> u64 {
-    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+    Ok(revision(list.metadata.resource_version.as_deref()))
 }
 
 /// Reads what a running watch has passed by, each time that it is told of names; for ever.
@@ -202,7 +199,7 @@ async fn named(api: &Api<DynamicObject>, names: &BTreeSet<String>) -> Result<(u6
         objects.extend(page.items.into_iter().filter(|object| names.contains(&object.name_any())));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok((version(page.metadata.resource_version.as_deref()), objects)),
+            None => return Ok((revision(page.metadata.resource_version.as_deref()), objects)),
         }
     }
 }
