@@ -4,48 +4,30 @@ use std::sync::Arc;
 
 use ringway_config_stream::{Cursor, Position};
 use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, Dial, HttpTarget, ObjectName, OnBackendFailure, Route, Scheme,
-    Secret, Sessions, Snapshot, Target, Timeouts, TransportHint, Trust,
+    Affinity, Backend, Credentials, HttpTarget, ObjectName, Route, Scheme, Secret, Snapshot, Target,
 };
+use ringway_testkit::objects;
 
 pub(crate) fn backend(n: usize, token: &str) -> Arc<Backend> {
-    let name = ObjectName::new("tools", format!("backend-{n}"));
+    let (host, address) = (format!("backend-{n}.tools.svc"), ([10, 0, 0, 1], 8080).into());
+    let target = Target::Http(HttpTarget {
+        scheme: Scheme::Https,
+        hostname: host.clone(),
+        port: 443,
+        host_header: host,
+        endpoints: Some(vec![address]),
+        ..objects::http_target(address)
+    });
     Arc::new(Backend {
-        key: name.backend_key(),
-        name,
-        target: Target::Http(HttpTarget {
-            scheme: Scheme::Https,
-            hostname: format!("backend-{n}.tools.svc"),
-            port: 443,
-            path: "/mcp".into(),
-            host_header: format!("backend-{n}.tools.svc"),
-            endpoints: Some(vec![([10, 0, 0, 1], 8080).into()]),
-            tls: None,
-            dial: Dial::Any,
-        }),
-        transport: TransportHint::Auto,
-        protocol_version: None,
         affinity: Affinity::None,
         credentials: Credentials::Bearer(Secret::new(token)),
-        forward_headers: vec![],
-        trust: Trust::default(),
-        timeouts: Timeouts::default(),
-        limits: BackendLimits::default(),
+        ..objects::backend(ObjectName::new("tools", format!("backend-{n}")), target)
     })
 }
 
 pub(crate) fn route(n: usize, path: &str) -> Arc<Route> {
-    Arc::new(Route {
-        name: ObjectName::new("tools", format!("route-{n}")),
-        hostnames: vec![],
-        path: path.into(),
-        listeners: vec![],
-        backends: vec![],
-        sessions: Sessions::default(),
-        allowed_origins: vec![],
-        instructions: None,
-        on_backend_failure: OnBackendFailure::Partial,
-    })
+    let name = ObjectName::new("tools", format!("route-{n}"));
+    Arc::new(Route { path: path.into(), ..objects::route(name, vec![]) })
 }
 
 /// As many objects, half of them backends with a secret.
