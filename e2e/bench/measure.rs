@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ringway_e2e::process::{cpu_ns, resident_kib};
+use ringway_e2e::quantile::quantile;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::load::{self, Target};
@@ -58,10 +59,7 @@ pub(crate) fn measure(side: &Side, time: Duration) -> Result<Figures> {
     let count = answers.latencies.len();
     let mut sorted = answers.latencies;
     sorted.sort_unstable();
-    let at = |part: f64| {
-        let index = ((count as f64 * part) as usize).min(count.saturating_sub(1));
-        sorted.get(index).map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1e3)
-    };
+    let at = |part: f64| quantile(&sorted, part).map_or(0.0, |nanoseconds| f64::from(nanoseconds) / 1e3);
     let spent = before.zip(after).map_or(0, |(before, after)| after.saturating_sub(before));
     Ok(Figures {
         cpu_us: spent as f64 / 1e3 / count.max(1) as f64,
@@ -118,5 +116,5 @@ impl Table {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    quantile(&values, 0.5).unwrap_or(0.0)
 }

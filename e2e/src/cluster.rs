@@ -29,7 +29,7 @@ const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_800..=30_807;
 
 /// Who runs the nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
+enum Provider {
     /// Network namespaces of this machine; tests run in the control plane's, and reach every address.
     Local,
     /// Docker containers; tests reach node ports.
@@ -51,7 +51,8 @@ pub struct Cluster {
 pub struct Outcome {
     /// What was run, for the message of a failure.
     command: String,
-    pub is_success: bool,
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -75,11 +76,6 @@ impl Cluster {
         let mut proxy = Daemon::start("kubectl-proxy", &mut command, folder.path())?;
         proxy.listens(port.address(), Duration::from_secs(20))?;
         Ok(Self { provider, proxy, port, _folder: folder })
-    }
-
-    #[must_use]
-    pub fn provider(&self) -> Provider {
-        self.provider
     }
 
     /// The API without TLS and credentials.
@@ -169,7 +165,7 @@ impl Cluster {
                 ]},
             });
             let outcome = self.run("kubectl", &["create", "-n", namespace, "-f", "-"], &copy.to_string())?;
-            if outcome.is_success {
+            if outcome.is_success() {
                 return Ok(local(node_port));
             }
             refusals.push_str(&outcome.stderr);
@@ -200,13 +196,12 @@ impl Cluster {
         wait::until(&format!("{path} to be gone"), within, || Ok(self.get(path)?.is_none().then_some(())))
     }
 
-    /// The names of the pods that a selector finds, those that are being deleted left out.
+    /// The pods that a selector finds, those too that are being deleted.
     pub fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Value>> {
         let selector = selector.replace('=', "%3D").replace(',', "%2C").replace('/', "%2F");
         let path = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={selector}");
         let list = self.get(&path)?.context("a list of pods")?;
-        let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(items.into_iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none()).collect())
+        list.get("items").and_then(Value::as_array).cloned().context("items of a list of pods")
     }
 
     /// Crashes a container: its process is killed on its node.
@@ -247,7 +242,7 @@ pub fn run(command: &mut Command, input: &str) -> Result<Outcome> {
     drop(writer.join());
     Ok(Outcome {
         command: format!("{command:?}").replace('"', ""),
-        is_success: output.status.success(),
+        code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
@@ -256,15 +251,20 @@ pub fn run(command: &mut Command, input: &str) -> Result<Outcome> {
 // === impl Outcome ===
 
 impl Outcome {
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0)
+    }
+
     /// What it printed, when it ended well.
     pub fn stdout(self) -> Result<String> {
-        ensure!(self.is_success, "{}\n{}{}", self.command, self.stdout, self.stderr);
+        ensure!(self.is_success(), "{}\n{}{}", self.command, self.stdout, self.stderr);
         Ok(self.stdout)
     }
 
     /// What it complained of; an error when it ended well.
     pub fn refusal(self) -> Result<String> {
-        ensure!(!self.is_success, "{}: was not refused\n{}{}", self.command, self.stdout, self.stderr);
+        ensure!(!self.is_success(), "{}: was not refused\n{}{}", self.command, self.stdout, self.stderr);
         Ok(self.stderr)
     }
 }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod places;
 pub mod port;
 pub mod process;
+pub mod quantile;
 pub mod relay;
 pub mod script;
 pub mod scripted;

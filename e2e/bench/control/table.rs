@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ringway_e2e::quantile::quantile;
+
 /// The columns of [`Row::render`].
 pub(crate) const HEAD: &str = concat!(
     "                 apply to live in every pod, ms | Programmed | for each change             | quiet, % of a core | RSS MiB\n",
@@ -72,10 +74,8 @@ impl Row {
     }
 }
 
-/// The value below which `part` of them lie.
 fn at(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let index = ((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1));
-    sorted.get(index).copied().unwrap_or(0.0)
+    quantile(&sorted, part).unwrap_or(0.0)
 }

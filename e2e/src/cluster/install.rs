@@ -134,20 +134,22 @@ impl<'a> Install<'a> {
         let name = format!("deployment/{RELEASE}-{part}");
         self.cluster.kubectl(&["-n", NAMESPACE, "scale", &name, &format!("--replicas={replicas}")])?;
         wait::until(&format!("{replicas} pods of the {part}"), Duration::from_secs(90), || {
-            let list = self.cluster.get(&format!(
-                "/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io%2Fcomponent%3D{part}%2Capp.kubernetes.io%2Finstance%3D{RELEASE}"
-            ))?;
-            let list = list.context("a list of pods")?;
-            let pods = list.get("items").and_then(Value::as_array).context("items")?;
+            let pods = self.all_pods(part)?;
             Ok((pods.len() == replicas && pods.iter().all(is_pod_ready)).then_some(()))
         })
         .with_context(|| self.describe())
     }
 
-    /// The pods of a part.
+    /// The pods of a part, those that are being deleted left out.
     pub fn pods(&self, part: &str) -> Result<Vec<Value>> {
-        self.cluster
-            .pods(NAMESPACE, &format!("app.kubernetes.io/component={part},app.kubernetes.io/instance={RELEASE}"))
+        let mut pods = self.all_pods(part)?;
+        pods.retain(|pod| !is_leaving(pod));
+        Ok(pods)
+    }
+
+    fn all_pods(&self, part: &str) -> Result<Vec<Value>> {
+        let selector = format!("app.kubernetes.io/component={part},app.kubernetes.io/instance={RELEASE}");
+        self.cluster.pods(NAMESPACE, &selector)
     }
 
     /// Everything that the containers of a part logged, those of now and of before a restart.
@@ -196,13 +198,11 @@ fn is_available(deployment: &Value) -> bool {
 /// Whether a pod is ready and stays.
 #[must_use]
 pub fn is_pod_ready(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    let is_ready = conditions.is_some_and(|all| {
-        all.iter().any(|entry| {
-            object::text(entry, "/type") == Some("Ready") && object::text(entry, "/status") == Some("True")
-        })
-    });
-    is_ready && pod.pointer("/metadata/deletionTimestamp").is_none()
+    object::says(pod, "Ready") == Some("True") && !is_leaving(pod)
+}
+
+fn is_leaving(pod: &Value) -> bool {
+    pod.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 /// A file of the repository, for tests that apply what users apply.

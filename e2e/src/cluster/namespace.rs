@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::install::{NAMESPACE, VERSION};
 use super::object::{self, Condition};
 use super::{Cluster, PATIENCE};
-use crate::wait;
+use crate::yaml;
 
 /// How long a status may take on two busy cores.
 const STATUS: Duration = Duration::from_secs(30);
@@ -102,32 +102,17 @@ impl<'a> Namespace<'a> {
         self.rolled_out(name)
     }
 
-    /// Waits until a Deployment is rolled out and its Service has an endpoint for each pod.
+    /// The same with a backend and a route `/NAME` of that name, which is Ready.
+    pub fn served(&self, name: &str, replicas: u8) -> Result<()> {
+        self.servers(name, replicas)?;
+        let route = yaml::route(name, &format!("/{name}"), &[(name, "")]);
+        self.apply(&yaml::documents(&[yaml::service(name, name, ""), route]))?;
+        self.ready("mcproutes", name)
+    }
+
+    /// Waits until a Deployment is rolled out.
     pub fn rolled_out(&self, name: &str) -> Result<()> {
         self.kubectl(&["rollout", "status", &format!("deployment/{name}"), "--timeout=60s"]).map(drop)
-    }
-
-    /// Adds to what a test says when it fails.
-    pub fn describe(&self) -> String {
-        let kinds = "mcpbackends,mcproutes,toolpolicies,restbridges,pods,events";
-        self.kubectl(&["get", kinds, "-o", "wide"]).unwrap_or_else(|error| format!("{error:#}"))
-    }
-
-    /// Waits until no endpoint of a Service is ready.
-    pub fn without_endpoints(&self, service: &str) -> Result<()> {
-        let path = format!(
-            "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{service}",
-            self.name
-        );
-        wait::until(&format!("{service} to have no endpoint"), STATUS, || {
-            let slices = self.cluster.get(&path)?.context("a list of EndpointSlices")?;
-            let has_any = slices.get("items").and_then(Value::as_array).is_some_and(|items| {
-                items
-                    .iter()
-                    .any(|slice| slice.get("endpoints").and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
-            });
-            Ok((!has_any).then_some(()))
-        })
     }
 }
 

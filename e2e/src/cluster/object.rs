@@ -25,6 +25,12 @@ pub fn number(object: &Value, pointer: &str) -> Option<i64> {
     object.pointer(pointer).and_then(Value::as_i64)
 }
 
+/// What the condition of a type says of an object whose conditions have no generation, such as a pod or a node: `True`, `False` or `Unknown`.
+#[must_use]
+pub fn says<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+    text(find(object.pointer("/status/conditions")?, kind)?, "/status")
+}
+
 /// The condition of a type at the top of a status, for the object as it is now: one of an older generation is none.
 #[must_use]
 pub fn condition(object: &Value, kind: &str) -> Option<Condition> {
@@ -58,8 +64,12 @@ pub fn shown(object: &Value) -> String {
     format!("{object:#}")
 }
 
+fn find<'a>(list: &'a Value, kind: &str) -> Option<&'a Value> {
+    list.as_array()?.iter().find(|entry| text(entry, "/type") == Some(kind))
+}
+
 fn current(object: &Value, list: &Value, kind: &str) -> Option<Condition> {
-    let found = list.as_array()?.iter().find(|entry| text(entry, "/type") == Some(kind))?;
+    let found = find(list, kind)?;
     let observed_generation = number(found, "/observedGeneration");
     (observed_generation == number(object, "/metadata/generation")).then(|| Condition {
         is_true: text(found, "/status") == Some("True"),

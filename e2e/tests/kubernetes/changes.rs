@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use ringway_e2e::cluster::install::{Install, NAMESPACE};
 use ringway_e2e::cluster::namespace::Namespace;
 use ringway_e2e::cluster::traffic::{self, Traffic};
-use ringway_e2e::cluster::{Cluster, object, run};
+use ringway_e2e::cluster::{Cluster, object};
 use ringway_e2e::scripted::Scripted;
 use ringway_e2e::session::Session;
 use ringway_e2e::{http, wait, yaml};
@@ -20,12 +20,7 @@ fn pods_of_a_backend_are_replaced_under_traffic() -> Result<()> {
     let cluster = Cluster::running()?;
     let install = Install::shared(&cluster)?;
     let namespace = Namespace::of_the_release(&cluster);
-    namespace.servers("rolled", 2)?;
-    namespace.apply(&yaml::documents(&[
-        yaml::service("rolled", "rolled", ""),
-        yaml::route("rolled", "/rolled", &[("rolled", "")]),
-    ]))?;
-    namespace.ready("mcproutes", "rolled")?;
+    namespace.served("rolled", 2)?;
     let address = install.address()?;
     traffic::first_call(address, "/rolled", PATIENCE)?;
     let backend = namespace.path("mcpbackends", "rolled");
@@ -157,7 +152,7 @@ fn a_dead_server_fails_no_deployment() -> Result<()> {
     let cluster = Cluster::running()?;
     let install = Install::shared(&cluster)?;
     let namespace = Namespace::of_the_release(&cluster);
-    // Nothing listens there: a Service without pods, and one whose pod says no.
+    // A Service whose only endpoint is an address where nothing listens.
     let dead = std::net::SocketAddr::new(cluster.host()?, 9);
     let objects = yaml::documents(&[
         outside("dead", dead),
@@ -182,8 +177,7 @@ fn a_dead_server_fails_no_deployment() -> Result<()> {
     })?;
     namespace.ready("mcpbackends", "dead")?;
     namespace.ready("mcproutes", "dead")?;
-    run(std::process::Command::new("helm").args(["uninstall", "e2e-dead", "--namespace", NAMESPACE]), "")?.stdout()?;
-    Ok(())
+    cluster.run("helm", &["uninstall", "e2e-dead", "--namespace", NAMESPACE], "")?.stdout().map(drop)
 }
 
 /// Waits until exactly these of the tools `add` are listed, and each answers.

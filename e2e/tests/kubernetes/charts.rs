@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
-use ringway_e2e::cluster::Cluster;
+use anyhow::Result;
 use ringway_e2e::cluster::install::Install;
+use ringway_e2e::cluster::{Cluster, run};
 use ringway_e2e::places;
 
 #[test]
@@ -21,8 +21,5 @@ fn an_api_server_takes_everything_and_grants_no_more_than_is_needed() -> Result<
 }
 
 fn script(arguments: &[&str]) -> Result<()> {
-    let output = Command::new(places::repository().join("charts/test.sh")).args(arguments).output()?;
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    ensure!(output.status.success(), "{said}");
-    Ok(())
+    run(Command::new(places::repository().join("charts/test.sh")).args(arguments), "")?.stdout().map(drop)
 }

@@ -19,11 +19,7 @@ fn nodes_are_ready() -> Result<()> {
     for node in nodes {
         let version = object::text(node, "/status/nodeInfo/kubeletVersion").unwrap_or_default();
         ensure!(version.starts_with("v1."), "a kubelet of version {version}");
-        let conditions = node.pointer("/status/conditions").and_then(Value::as_array).context("conditions")?;
-        let is_ready = conditions.iter().any(|entry| {
-            object::text(entry, "/type") == Some("Ready") && object::text(entry, "/status") == Some("True")
-        });
-        ensure!(is_ready, "{node:#}");
+        ensure!(object::says(node, "Ready") == Some("True"), "{node:#}");
     }
     Ok(())
 }

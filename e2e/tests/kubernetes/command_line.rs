@@ -6,38 +6,23 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ringway_e2e::cluster::Cluster;
 use ringway_e2e::cluster::install::{Install, NAMESPACE, RELEASE};
 use ringway_e2e::cluster::namespace::Namespace;
+use ringway_e2e::cluster::{Cluster, Outcome, run};
 use ringway_e2e::{places, wait, yaml};
 use serde_json::Value;
 
 /// How long pods of one install may differ, and a report may take on two busy cores.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn run(command: &mut Command) -> Result<Ended> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let code = output.status.code().context("ended by a signal")?;
-    Ok(Ended { code, out: text(output.stdout), err: text(output.stderr) })
-}
-
-fn ringway(arguments: &[&str]) -> Result<Ended> {
-    run(Command::new(places::ringway()?).args(arguments))
+fn ringway(arguments: &[&str]) -> Result<Outcome> {
+    run(Command::new(places::ringway()?).args(arguments), "")
 }
 
 /// The checks of a report, each with its section.
 fn report(arguments: &[&str]) -> Result<(i32, Vec<(String, Value)>)> {
     let ended = ringway(&[&["status", "-o", "json"], arguments].concat())?;
-    let report: Value = serde_json::from_str(&ended.out).with_context(|| format!("{ended:?}"))?;
+    let report: Value = serde_json::from_str(&ended.stdout).with_context(|| format!("{ended:?}"))?;
     let sections = report.get("sections").and_then(Value::as_array).context("sections")?;
     let mut checks = Vec::new();
     for section in sections {
@@ -46,7 +31,7 @@ fn report(arguments: &[&str]) -> Result<(i32, Vec<(String, Value)>)> {
             checks.push((name.to_owned(), check.clone()));
         }
     }
-    Ok((ended.code, checks))
+    Ok((ended.code.context("ended by a signal")?, checks))
 }
 
 fn text<'a>(check: &'a Value, key: &str) -> &'a str {
@@ -60,7 +45,7 @@ fn a_whole_install_is_found_well_and_everything_in_it_was_looked_at() -> Result<
     // An earlier test may have left a roll-out.
     wait::until("an install that is well", SETTLED, || {
         let ended = ringway(&["status", "--install-only"])?;
-        Ok((ended.code == 0 && ended.out.contains("All is well")).then_some(()))
+        Ok((ended.code == Some(0) && ended.stdout.contains("All is well")).then_some(()))
     })
     .with_context(|| format!("{:#?}{}", report(&["--install-only"]), install.describe()))?;
     // Objects are other tests' matter.
@@ -117,7 +102,7 @@ fn a_pod_that_cannot_start_says_why() -> Result<()> {
     let (section, check) = found?;
     ensure!(section == "Data plane" && text(&check, "remedy").contains("image"), "{check:#}");
     let ended = ringway(&["status", "--install-only", "--wait", "1m"])?;
-    ensure!(ended.code == 0, "{ended:?}");
+    ensure!(ended.code == Some(0), "{ended:?}");
     Ok(())
 }
 
@@ -138,20 +123,23 @@ fn routes_are_called_by_their_names() -> Result<()> {
         namespace.ready("mcproutes", route)?;
         let name = format!("{NAMESPACE}/{route}");
         let listed = ringway(&["tools", &name, "--era", "legacy"])?;
-        ensure!(listed.code == 0 && listed.out.contains("countdown"), "{name}: {listed:?}");
+        ensure!(listed.code == Some(0) && listed.stdout.contains("countdown"), "{name}: {listed:?}");
         let counted = ringway(&["call", &name, "countdown", r#"{"from":3,"delay_ms":50}"#, "--era", "legacy"])?;
-        ensure!(counted.code == 0 && counted.out == "Counted down from 3\n", "{name}: {counted:?}");
-        ensure!(counted.err.contains("progress 3/3"), "progress comes through the tunnel: {counted:?}");
+        ensure!(counted.code == Some(0) && counted.stdout == "Counted down from 3\n", "{name}: {counted:?}");
+        ensure!(counted.stderr.contains("progress 3/3"), "progress comes through the tunnel: {counted:?}");
     }
     let missing = ringway(&["tools", &format!("{NAMESPACE}/missing")])?;
-    ensure!(missing.code == 1 && missing.err.contains("there is no MCPRoute"), "{missing:?}");
+    ensure!(missing.code == Some(1) && missing.stderr.contains("there is no MCPRoute"), "{missing:?}");
     let folder = tempfile::tempdir().context("a folder")?;
     symlink(places::ringway()?, folder.path().join("kubectl-ringway")).context("a link")?;
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").context("PATH")?);
-    let plugin = run(Command::new("kubectl")
-        .args(["ringway", "tools", "named", "-n", NAMESPACE, "--era", "legacy"])
-        .env("PATH", path))?;
-    ensure!(plugin.code == 0 && plugin.out.contains("countdown"), "{plugin:?}");
+    let plugin = run(
+        Command::new("kubectl")
+            .args(["ringway", "tools", "named", "-n", NAMESPACE, "--era", "legacy"])
+            .env("PATH", path),
+        "",
+    )?;
+    ensure!(plugin.code == Some(0) && plugin.stdout.contains("countdown"), "{plugin:?}");
     Ok(())
 }
 
@@ -174,19 +162,19 @@ fn what_pods_serve_is_shown_without_secrets() -> Result<()> {
     namespace.ready("mcproutes", "dumped")?;
     let ended = wait::until("pods that serve the same", SETTLED, || {
         let ended = ringway(&["config", "dump"])?;
-        Ok((ended.code == 0).then_some(ended))
+        Ok((ended.code == Some(0)).then_some(ended))
     })?;
-    let config: Value = serde_json::from_str(&ended.out).context("JSON")?;
+    let config: Value = serde_json::from_str(&ended.stdout).context("JSON")?;
     let route = config.pointer(&format!("/routes/{NAMESPACE}~1dumped"));
-    ensure!(route.and_then(|route| route.get("path")).and_then(Value::as_str) == Some("/dumped"), "{}", ended.out);
+    ensure!(route.and_then(|route| route.get("path")).and_then(Value::as_str) == Some("/dumped"), "{}", ended.stdout);
     ensure!(
-        config.pointer(&format!("/backends/{NAMESPACE}~1dumped")).is_some() && !ended.out.contains(token),
+        config.pointer(&format!("/backends/{NAMESPACE}~1dumped")).is_some() && !ended.stdout.contains(token),
         "{}",
-        ended.out
+        ended.stdout
     );
     let pods = install.pods("dataplane")?;
     let rows = ringway(&["config", "dump", "-o", "table"])?;
-    ensure!(rows.out.lines().count() == pods.len() + 1, "{rows:?}");
+    ensure!(rows.stdout.lines().count() == pods.len() + 1, "{rows:?}");
     Ok(())
 }
 
@@ -198,6 +186,6 @@ fn someone_with_few_rights_is_told_what_was_not_looked_at() -> Result<()> {
     let unchecked = checks.iter().filter(|(_, check)| text(check, "level") == "unchecked");
     ensure!(code == 5 && unchecked.count() > 5, "{code}: {checks:#?}");
     let refused = ringway(&["tools", &format!("{NAMESPACE}/any"), "--as", "nobody-in-particular"])?;
-    ensure!(refused.code == 5 && refused.err.contains("forbidden"), "{refused:?}");
+    ensure!(refused.code == Some(5) && refused.stderr.contains("forbidden"), "{refused:?}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What tools that wait for objects make of ours, in every state: kstatus as Helm and Flux use it, and the health scripts for Argo CD.
+//! What tools that wait for objects make of ours, in every state: kstatus as Helm and Flux use it, and the health scripts for Argo CD, whose own test
+//! data is `charts/test.sh`'s matter.
 
 use std::process::Command;
 
@@ -9,12 +10,7 @@ use ringway_e2e::cluster::{Cluster, object, run};
 use ringway_e2e::{places, yaml};
 use serde_json::Value;
 
-const KINDS: &[(&str, &str)] = &[
-    ("mcpbackends", "MCPBackend"),
-    ("mcproutes", "MCPRoute"),
-    ("toolpolicies", "ToolPolicy"),
-    ("restbridges", "RESTBridge"),
-];
+const PLURALS: &[&str] = &["mcpbackends", "mcproutes", "toolpolicies", "restbridges"];
 
 #[test]
 fn objects_in_every_state() -> Result<()> {
@@ -75,7 +71,7 @@ fn unseen(namespace: &Namespace<'_>) -> Result<()> {
          service: { name: born, port: 8080 }\n  tools:\n  - { name: t, description: d, inputSchema: { type: object }, request: { method: GET, path: /t } }\n"
             .to_owned(),
     ]))?;
-    for (plural, _) in KINDS {
+    for plural in PLURALS {
         judged(&namespace.object(plural, "born")?, "InProgress", "Progressing")?;
     }
     namespace.apply(&yaml::route("born-before", "/born/after", &[("born-before", "")]))?;
@@ -93,35 +89,4 @@ fn judged(object: &Value, kstatus: &str, argo: &str) -> Result<()> {
     let said = judge(&["argo", &script.to_string_lossy()])?;
     ensure!(said.starts_with(&format!("{argo}\t")), "Argo CD: {said} instead of {argo} of {object:#}");
     Ok(())
-}
-
-/// The test data that the scripts bring along, as Argo CD's own tests read them.
-#[test]
-fn the_scripts_agree_with_their_test_data() -> Result<()> {
-    let mut judged = 0;
-    for (_, kind) in KINDS {
-        let folder = places::repository().join(format!("deploy/argocd/resource_customizations/ringway.dev/{kind}"));
-        let script = folder.join("health.lua");
-        let list = std::fs::read_to_string(folder.join("health_test.yaml")).context("health_test.yaml")?;
-        let cases = convert(&list)?;
-        for case in cases.pointer("/tests").and_then(Value::as_array).context("tests")? {
-            let input = object::text(case, "/inputPath").context("inputPath")?;
-            let object = convert(&std::fs::read_to_string(folder.join(input)).with_context(|| input.to_owned())?)?;
-            let said = run(Command::new("judge").arg("argo").arg(&script), &object.to_string())?.stdout()?;
-            let (status, message) = said.trim_end_matches('\n').split_once('\t').context("a verdict")?;
-            ensure!(Some(status) == object::text(case, "/healthStatus/status"), "{kind} {input}: {said}");
-            if let Some(wanted) = object::text(case, "/healthStatus/message").filter(|wanted| !wanted.is_empty()) {
-                ensure!(message == wanted, "{kind} {input}: {message:?} is not {wanted:?}");
-            }
-            judged += 1;
-        }
-    }
-    ensure!(judged >= 16, "only {judged} objects were judged");
-    Ok(())
-}
-
-/// YAML as JSON, by the parser of kubectl and Argo CD.
-fn convert(yaml: &str) -> Result<Value> {
-    let said = run(Command::new("judge").arg("json"), yaml)?.stdout()?;
-    serde_json::from_str(&said).context("JSON")
 }

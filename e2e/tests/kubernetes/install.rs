@@ -59,12 +59,7 @@ fn an_upgrade_loses_no_call() -> Result<()> {
     let cluster = Cluster::running()?;
     let install = Install::shared(&cluster)?;
     let namespace = Namespace::of_the_release(&cluster);
-    namespace.servers("upgrade", 1)?;
-    namespace.apply(&yaml::documents(&[
-        yaml::service("upgrade", "upgrade", ""),
-        yaml::route("upgrade", "/upgrade", &[("upgrade", "")]),
-    ]))?;
-    namespace.ready("mcproutes", "upgrade")?;
+    namespace.served("upgrade", 1)?;
     let address = install.address()?;
     traffic::first_call(address, "/upgrade", FIRST_CALL)?;
     let traffic = Traffic::start(address, "/upgrade", 2);
@@ -88,10 +83,7 @@ fn an_uninstall_leaves_what_users_made() -> Result<()> {
     let cluster = Cluster::running()?;
     let install = Install::shared(&cluster)?;
     let namespace = Namespace::of_the_release(&cluster);
-    namespace.servers("left", 1)?;
-    namespace
-        .apply(&yaml::documents(&[yaml::service("left", "left", ""), yaml::route("left", "/left", &[("left", "")])]))?;
-    namespace.ready("mcproutes", "left")?;
+    namespace.served("left", 1)?;
     let uid = |object: &Value| object::text(object, "/metadata/uid").map(str::to_owned);
     let before = uid(&namespace.object("mcproutes", "left")?);
 

@@ -19,12 +19,7 @@ fn pods_restart_and_traffic_flows_without_an_operator() -> Result<()> {
     let cluster = Cluster::running()?;
     let install = Install::shared(&cluster)?;
     let namespace = Namespace::of_the_release(&cluster);
-    namespace.servers("outage", 1)?;
-    namespace.apply(&yaml::documents(&[
-        yaml::service("outage", "outage", ""),
-        yaml::route("outage", "/outage", &[("outage", "")]),
-    ]))?;
-    namespace.ready("mcproutes", "outage")?;
+    namespace.served("outage", 1)?;
     let address = install.address()?;
     traffic::first_call(address, "/outage", PATIENCE)?;
 

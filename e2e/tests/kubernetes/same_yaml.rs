@@ -41,7 +41,7 @@ fn compare(cluster: &Cluster, text: &str) -> Result<usize> {
         }
         let args = ["create", "--namespace", &namespace, "--output=json", "-f", "-"];
         let outcome = cluster.run("kubectl", &args, &document.to_string())?;
-        if outcome.is_success {
+        if outcome.is_success() {
             read.push(document);
             stored.push(serde_json::from_str::<Value>(&outcome.stdout)?);
         } else {
@@ -119,7 +119,7 @@ fn scalars_mean_the_same_or_are_refused() -> Result<()> {
                 "apiVersion: ringway.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: scalar, namespace: default }}\nspec: {{ {spec}{scalar}{end}\n"
             );
             let outcome = cluster.run("kubectl", &["create", "--dry-run=server", "--output=json", "-f", "-"], &yaml)?;
-            let theirs = outcome.is_success.then(|| meaning(Some(&outcome.stdout))).transpose()?.flatten();
+            let theirs = outcome.is_success().then(|| meaning(Some(&outcome.stdout))).transpose()?.flatten();
             let ours = meaning_of_ours(&yaml)?;
             let is_same = match (&ours, &theirs) {
                 (Some(ours), Some(theirs)) => ours == theirs,
