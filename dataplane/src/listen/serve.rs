@@ -19,7 +19,6 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -139,11 +138,8 @@ where
     let timed = TimedStream::new(stream, limits.headers_time, limits.connection_idle, http2);
     let phase = timed.phase();
     let told = phase.clone();
-    // Nothing that this connection may ask for is served any more: its client needs another one.
-    let useless = Arc::new(Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
         let (worker, conn, phase) = (Arc::clone(worker), Arc::clone(&conn), phase.clone());
-        let useless = Arc::clone(&useless);
         phase.request_began();
         async move {
             let mut response = pipeline::handle(&worker, &conn, request).await;
@@ -151,7 +147,7 @@ where
             let is_misdirected = response.status() == StatusCode::MISDIRECTED_REQUEST;
             if is_misdirected && worker.shared.routes.load().is_outdated(conn.door) {
                 if http2 {
-                    useless.notify_one();
+                    conn.useless.notify_one();
                 } else {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -172,7 +168,7 @@ where
             tokio::select! {
                 () = drain.begun() => {}
                 () = uses.idle(limits.connection_idle) => {}
-                () = useless.notified() => {}
+                () = conn.useless.notified() => {}
             }
         };
         until(leave, || true, &told, connection, http2::Connection::graceful_shutdown).await

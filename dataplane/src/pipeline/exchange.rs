@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use ringway_mcp::Method;
 use ringway_seal::Keyring;
+use tokio::sync::Notify;
 
 use super::admit::{Inbound, Verb};
 use super::parse::trace;
@@ -25,6 +26,8 @@ use crate::worker::Worker;
 pub(crate) struct Conn {
     pub(crate) remote: SocketAddr,
     pub(crate) door: Door,
+    /// Told once nothing that it may ask for is served any more: its client needs another one.
+    pub(crate) useless: Notify,
     /// The session that was used last: most connections have one, and opening its id costs more than comparing it.
     pub(super) recent: Mutex<Option<Recent>>,
 }
@@ -57,7 +60,7 @@ pub(crate) struct Exchange {
 
 impl Conn {
     pub(crate) fn new(remote: SocketAddr, door: Door) -> Self {
-        Self { remote, door, recent: Mutex::new(None) }
+        Self { remote, door, useless: Notify::new(), recent: Mutex::new(None) }
     }
 }
 
