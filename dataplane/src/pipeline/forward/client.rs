@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fault::Fault;
 use crate::reply::{Cut, Reply};
 use crate::telemetry::labels::Limit;
+use crate::worker::Shared;
 
 /// Where the answer goes.
 #[derive(Debug)]
@@ -40,9 +41,11 @@ impl Client {
         matches!(self, Self::Gone | Self::Stalled)
     }
 
-    /// The limit that ended it, if one did.
-    pub(crate) fn limit(&self) -> Option<Limit> {
-        matches!(self, Self::Stalled).then_some(Limit::WriteStall)
+    /// Counts the limit that ended it, if one did.
+    pub(crate) fn count_limit(&self, shared: &Shared) {
+        if matches!(self, Self::Stalled) {
+            shared.limit(Limit::WriteStall);
+        }
     }
 
     /// The client can be sent events, now or from now on.

@@ -146,9 +146,7 @@ impl Listening {
                 () = tokio::time::sleep_until(ends) => break,
             }
         }
-        if let Some(limit) = self.client.limit() {
-            shared.limit(limit);
-        }
+        self.client.count_limit(&shared);
         self.end().await;
     }
 

@@ -38,13 +38,6 @@ impl Outlet {
         Patience { events: limits.stream_events, stall: limits.write_stall }
     }
 
-    /// Counts the limit that ended the stream, if one did.
-    pub(super) fn count_limit(&self) {
-        if let Some(limit) = self.client.limit() {
-            self.worker.shared.limit(limit);
-        }
-    }
-
     /// Sends one thing that the backend of `section` said.
     pub(super) async fn relay(&mut self, section: usize, incoming: Incoming) {
         let (data, id) = match incoming {

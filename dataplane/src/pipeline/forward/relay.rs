@@ -61,9 +61,7 @@ pub(crate) async fn drive(mut call: Call, mut client: Client) {
     if ties.asked {
         call.worker.asks.close(call.number);
     }
-    if let Some(limit) = client.limit() {
-        call.worker.shared.limit(limit);
-    }
+    client.count_limit(&call.worker.shared);
     match outcome {
         Ok(End::Answered(data, status)) => {
             call.record.set_http_status(status.as_u16());

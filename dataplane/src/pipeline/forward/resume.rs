@@ -102,6 +102,6 @@ async fn run(mut outlet: Outlet, server: Arc<Server>, session: UpstreamSession, 
             () = tokio::time::sleep_until(ends) => break,
         }
     }
-    outlet.count_limit();
+    outlet.client.count_limit(&worker.shared);
     worker.asks.close(outlet.number);
 }

@@ -125,7 +125,7 @@ impl Held {
                 () = tokio::time::sleep_until(ends) => break,
             }
         }
-        self.outlet.count_limit();
+        self.outlet.client.count_limit(&shared);
         self.outlet.worker.asks.close(self.outlet.number);
         self.outlet.worker.forget_stream(self.outlet.session.key(), self.outlet.number);
         shared.owner.clear_holder(self.outlet.session.key(), self.holder());
