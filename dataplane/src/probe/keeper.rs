@@ -21,7 +21,7 @@ use super::visit::{Errand, Greeting, Visit, visit};
 use crate::catalog;
 use crate::telemetry::labels::TaskName;
 use crate::telemetry::tasks::Tasks;
-use crate::upstream::{LiveRoute, Pool, Server, end_session};
+use crate::upstream::{LiveRoute, Pool, Server, UpstreamSession, end_session};
 
 /// How often it is looked who is due.
 const TICK: Duration = Duration::from_millis(200);
@@ -89,8 +89,8 @@ impl Keeper {
         }
         let goodbyes = self.sites.into_values().filter_map(Site::leave);
         let pool = &self.pool;
-        let goodbyes = join_all(goodbyes.map(|(server, greeting)| async move {
-            end_session(pool, &server, &greeting.session).await;
+        let goodbyes = join_all(goodbyes.map(|(server, session)| async move {
+            end_session(pool, &server, &session).await;
         }));
         // A server that does not listen keeps nobody.
         let _late = timeout(GOODBYES, goodbyes).await;
@@ -107,7 +107,7 @@ impl Keeper {
                     if site.renew(server, &self.limits, now) {
                         site
                     } else {
-                        self.say_goodbye(site);
+                        self.say_goodbye(site.leave());
                         Site::new(Arc::clone(server), &self.limits, now)
                     }
                 }
@@ -115,7 +115,7 @@ impl Keeper {
             self.sites.insert(key, site);
         }
         for gone in old.into_values() {
-            self.say_goodbye(gone);
+            self.say_goodbye(gone.leave());
         }
         self.routes.clone_from(&plan.routes);
         self.routes_of.clear();
@@ -135,8 +135,8 @@ impl Keeper {
         }
     }
 
-    fn say_goodbye(&self, site: Site) {
-        let Some((server, Greeting { session, .. })) = site.leave() else { return };
+    fn say_goodbye(&self, left: Option<(Arc<Server>, UpstreamSession)>) {
+        let Some((server, session)) = left else { return };
         let pool = Arc::clone(&self.pool);
         // Nobody waits for it.
         drop(self.tasks.spawn(TaskName::EndSession, async move { end_session(&pool, &server, &session).await }));
@@ -147,11 +147,8 @@ impl Keeper {
         let key = server.backend.key;
         let Some(site) = self.sites.get_mut(&key).filter(|site| site.server.is_same_as(server)) else {
             // It left meanwhile, or is another: what was opened there is closed.
-            if let Some(greeting) = visit.and_then(|visit| visit.greeting) {
-                let mut left = Site::new(Arc::clone(server), &self.limits, Instant::now());
-                left.adopt(greeting);
-                self.say_goodbye(left);
-            }
+            let session = visit.and_then(|visit| visit.greeting).and_then(Greeting::leave);
+            self.say_goodbye(session.map(|session| (Arc::clone(server), session)));
             return;
         };
         let Some(visit) = visit else { return site.rest(interval, Instant::now()) };

@@ -15,7 +15,7 @@ use super::tally::Tools;
 use super::verdict;
 use super::visit::{Counts, Errand, Greeting, Met, Visit};
 use crate::catalog::backoff::Backoff;
-use crate::upstream::{Server, UpstreamError, jittered};
+use crate::upstream::{Server, UpstreamError, UpstreamSession, jittered};
 
 /// One backend.
 #[derive(Debug)]
@@ -67,14 +67,9 @@ impl Site {
     }
 
     /// The session to end when the backend is not visited any more.
-    pub(super) fn leave(self) -> Option<(Arc<Server>, Greeting)> {
-        let greeting = self.greeting.filter(|greeting| greeting.session.id.is_some())?;
-        Some((self.server, greeting))
-    }
-
-    /// Of a visit to a backend that has left meanwhile: only to be said goodbye to.
-    pub(super) fn adopt(&mut self, greeting: Greeting) {
-        self.greeting = Some(greeting);
+    pub(super) fn leave(self) -> Option<(Arc<Server>, UpstreamSession)> {
+        let session = self.greeting.and_then(Greeting::leave)?;
+        Some((self.server, session))
     }
 
     pub(super) fn tools(&self) -> Tools<'_> {

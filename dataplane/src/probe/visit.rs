@@ -64,6 +64,15 @@ pub(super) struct Errand {
     pub(super) counts: bool,
 }
 
+// === impl Greeting ===
+
+impl Greeting {
+    /// The session to end when the backend is not visited any more.
+    pub(super) fn leave(self) -> Option<UpstreamSession> {
+        Some(self.session).filter(|session| session.id.is_some())
+    }
+}
+
 /// Goes there.
 pub(super) async fn visit(pool: &Pool, errand: Errand, lists: &catalog::Limits) -> Visit {
     let Errand { server, known, counts } = errand;
