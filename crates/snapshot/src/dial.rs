@@ -59,8 +59,8 @@ fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
 }
 
-fn within(list: &[&str], address: IpAddr) -> bool {
-    list.iter().any(|cidr| cidr.parse::<IpNet>().is_ok_and(|cidr| cidr.contains(&address)))
+fn within(list: &[impl AsRef<str>], address: IpAddr) -> bool {
+    list.iter().any(|cidr| cidr.as_ref().parse::<IpNet>().is_ok_and(|cidr| cidr.contains(&address)))
 }
 
 // === impl Dial ===
@@ -73,8 +73,7 @@ impl Dial {
             Self::Any => true,
             Self::Public { allowed } => {
                 let address = address.to_canonical();
-                is_public(address)
-                    || allowed.iter().any(|cidr| cidr.parse::<IpNet>().is_ok_and(|cidr| cidr.contains(&address)))
+                is_public(address) || within(allowed, address)
             }
         }
     }
