@@ -51,7 +51,7 @@ pub(crate) struct Args {
     pub(crate) grace: u64,
     /// How long to serve on after SIGTERM before draining, while this pod is still taken for ready, such as 5s; not needed
     /// where a preStop hook waits
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = limit_setting::duration)]
     pub(crate) drain_delay: Duration,
     /// Threads that serve clients [default: as many as the process may use processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -136,10 +136,6 @@ fn host_and_port(text: &str) -> Result<String, String> {
     let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT")?;
     let is_fine = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0);
     if is_fine { Ok(text.to_owned()) } else { Err("expected HOST:PORT".to_owned()) }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    limit_setting::duration(text)
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ impl RouteTable {
 
     /// Puts a route into the tables of its listeners. Where it clashes at one, the others serve it all the same.
     fn attach(&mut self, live: &Arc<LiveRoute>) -> Result<(), Refusal> {
-        let spec = Arc::clone(&live.rules().spec);
+        let spec = &live.rules().spec;
         if spec.listeners.is_empty() {
             self.own.insert(live).map_err(|reason| Refusal { reason, is_whole: true })?;
             for host in &spec.hostnames {
@@ -189,9 +189,8 @@ impl RouteTable {
             }
             return Ok(());
         }
-        let places: Vec<_> = spec.listeners.iter().filter_map(|name| self.ports.place_of(name)).collect();
         let (mut clash, mut is_whole) = (None, true);
-        for (socket, listener) in places {
+        for (socket, listener) in spec.listeners.iter().filter_map(|name| self.ports.place_of(name)) {
             let Some(paths) = self.attached.get_mut(socket).and_then(|of| of.get_mut(listener)) else { continue };
             match paths.insert(live) {
                 Ok(()) => is_whole = false,
