@@ -1,10 +1,12 @@
 //! Snapshot objects of which a test says no more than it is about; all else is as a resource that leaves it out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, Credentials, Dial, EndpointLoss, HttpTarget, ObjectName, OnBackendFailure, Route,
-    RouteBackend, Scheme, Selection, Sessions, Target, Timeouts, TransportHint, Trust,
+    Affinity, Backend, BackendLimits, Credentials, Dial, EndpointLoss, HttpTarget, Listener, ObjectName,
+    OnBackendFailure, Route, RouteBackend, Scheme, Selection, Sessions, Snapshot, Target, Timeouts, TransportHint,
+    Trust,
 };
 
 /// A backend of this name.
@@ -68,5 +70,16 @@ pub fn route(name: ObjectName, backends: Vec<RouteBackend>) -> Route {
         instructions: None,
         listeners: Vec::new(),
         on_backend_failure: OnBackendFailure::Partial,
+    }
+}
+
+/// The first generation, with these under their names.
+#[must_use]
+pub fn snapshot(listeners: Vec<Listener>, backends: Vec<Backend>, routes: Vec<Route>) -> Snapshot {
+    Snapshot {
+        generation: 1,
+        listeners: listeners.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
+        backends: backends.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
+        routes: routes.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a configuration becomes: which listener and route a request meets, and what is refused without harm to others.
 
 use ringway_snapshot::{Backend, HttpTarget, Listener, ListenerName, Target};
+use ringway_testkit::objects::{self, snapshot};
 
 use super::*;
 use crate::telemetry::metrics::Metrics;
@@ -17,25 +18,13 @@ fn route(name: &str, path: &str, hostnames: &[&str], listeners: &[&str]) -> Rout
         path: path.to_owned(),
         hostnames: hostnames.iter().map(|host| (*host).to_owned()).collect(),
         listeners: listeners.iter().map(|name| ListenerName::new(ObjectName::new("infra", "agents"), *name)).collect(),
-        ..ringway_testkit::objects::route(ObjectName::new("tools", name), Vec::new())
+        ..objects::route(ObjectName::new("tools", name), Vec::new())
     }
 }
 
 fn backend(name: &str, host_header: &str) -> Backend {
-    let target = HttpTarget {
-        host_header: host_header.to_owned(),
-        ..ringway_testkit::objects::http_target(([127, 0, 0, 1], 1).into())
-    };
-    ringway_testkit::objects::backend(ObjectName::new("tools", name), Target::Http(target))
-}
-
-fn snapshot(listeners: Vec<Listener>, backends: Vec<Backend>, routes: Vec<Route>) -> Snapshot {
-    Snapshot {
-        generation: 1,
-        listeners: listeners.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
-        backends: backends.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
-        routes: routes.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
-    }
+    let target = HttpTarget { host_header: host_header.to_owned(), ..objects::http_target(([127, 0, 0, 1], 1).into()) };
+    objects::backend(ObjectName::new("tools", name), Target::Http(target))
 }
 
 fn over(table: &RouteTable, snapshot: &Snapshot) -> (RouteTable, Vec<String>) {
@@ -172,7 +161,7 @@ fn a_listener_that_cannot_be_served_keeps_its_last_good_form() {
 
 #[test]
 fn a_broken_backend_keeps_its_last_good_form_and_a_new_one_harms_nobody() {
-    let section = || ringway_testkit::objects::section("one", ObjectName::new("tools", "one"), "");
+    let section = || objects::section("one", ObjectName::new("tools", "one"), "");
     let with = |backend: Backend| {
         let mut route = route("r", "/mcp", &[], &[]);
         route.backends = vec![section()];
@@ -228,7 +217,7 @@ fn a_route_that_cannot_be_served_is_told_and_the_older_one_stays() {
 
     let mut hole = first;
     let mut lost = route("m", "/mcp", &["a.test"], &[]);
-    lost.backends = vec![ringway_testkit::objects::section("x", ObjectName::new("tools", "x"), "")];
+    lost.backends = vec![objects::section("x", ObjectName::new("tools", "x"), "")];
     hole.routes.insert(lost.name.clone(), Arc::new(lost));
     let (table, told) = over(&table, &hole);
     assert!(told.len() == 1 && told[0].contains("Backend tools/x is not in the configuration"), "{told:?}");

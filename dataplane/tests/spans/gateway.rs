@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use ringway_dataplane::app::{Gateway, LimitSettings, Listen, LogTarget, Settings, TraceSettings};
 use ringway_seal::Keyring;
-use ringway_snapshot::{Backend, ObjectName, Snapshot, Target};
+use ringway_snapshot::{Backend, ObjectName, Target};
 use ringway_testkit::objects;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -99,12 +99,7 @@ fn gateway(server: SocketAddr, legacy: bool, traces: Option<TraceSettings>) -> G
     let backend = Backend { protocol_version: legacy.then(|| "2025-06-18".to_owned()), ..backend(server) };
     let section = objects::section("b", backend.name.clone(), "b");
     let route = objects::route(ObjectName::new("default", "r"), vec![section]);
-    let snapshot = Snapshot {
-        listeners: [].into(),
-        generation: 1,
-        backends: [(backend.name.clone(), Arc::new(backend))].into(),
-        routes: [(route.name.clone(), Arc::new(route))].into(),
-    };
+    let snapshot = objects::snapshot(vec![], vec![backend], vec![route]);
     let settings = Settings {
         listen: Listen::plain(([127, 0, 0, 1], 0).into()),
         admin: None,

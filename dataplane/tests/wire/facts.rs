@@ -11,10 +11,10 @@ use ringway_snapshot::{
 };
 use ringway_testkit::client::once;
 use ringway_testkit::friendly::{Legacy, Modern};
-use ringway_testkit::objects;
+use ringway_testkit::objects::{self, snapshot};
 use ringway_testkit::upstream::Upstream;
 
-use crate::pod::{Authority, Pod, backend, plain_listener, route, secure_listener, snapshot};
+use crate::pod::{Authority, Pod, backend, plain_listener, route, secure_listener};
 use crate::refusals::explained;
 use crate::stage::{modern, modern_call, until};
 

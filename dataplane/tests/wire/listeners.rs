@@ -4,9 +4,10 @@ use ringway_snapshot::{Certificate, Listener, Route, Secret};
 use ringway_testkit::ask::Ask;
 use ringway_testkit::client::{Client, once};
 use ringway_testkit::friendly::Modern;
+use ringway_testkit::objects::snapshot;
 use ringway_testkit::upstream::Upstream;
 
-use crate::pod::{Authority, Pod, asking_for_clients, backend, plain_listener, route, secure_listener, snapshot};
+use crate::pod::{Authority, Pod, asking_for_clients, backend, plain_listener, route, secure_listener};
 use crate::refusals::explained;
 use crate::secure::{Caller, Secure};
 use crate::speaker::Speaker;

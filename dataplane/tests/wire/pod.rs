@@ -156,12 +156,3 @@ pub(crate) fn backend(name: &str, upstream: &Upstream) -> Backend {
     let target = objects::http_target(upstream.address());
     objects::backend(ObjectName::new("tests", name), Target::Http(target))
 }
-
-pub(crate) fn snapshot(listeners: Vec<Listener>, backends: Vec<Backend>, routes: Vec<Route>) -> Snapshot {
-    Snapshot {
-        generation: 1,
-        listeners: listeners.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
-        backends: backends.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
-        routes: routes.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect(),
-    }
-}
