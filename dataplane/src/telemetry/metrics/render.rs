@@ -108,7 +108,11 @@ impl Metrics {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
         }
         for (name, help, value) in [
-            ("ringway_config_rejections", "Configurations refused", self.config_rejections.value()),
+            (
+                "ringway_config_rejections",
+                "Configurations refused, and objects of those that were taken",
+                self.config_rejections.value(),
+            ),
             ("ringway_config_stream_updates", "Updates of the operator taken", self.stream.updates.value()),
             (
                 "ringway_config_stream_holds",
