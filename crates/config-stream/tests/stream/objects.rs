@@ -5,52 +5,36 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use ringway_config_stream::{Cursor, Position};
 use ringway_snapshot::{
-    Affinity, Backend, BackendLimits, BackendTls, Certificate, Credentials, Dial, HttpTarget, Listener, ListenerName,
-    ListenerTls, ObjectName, OnBackendFailure, Route, Scheme, Secret, Sessions, Snapshot, Target, Timeouts,
-    TransportHint, Trust,
+    Affinity, Backend, BackendTls, Certificate, Credentials, HttpTarget, Listener, ListenerName, ListenerTls,
+    ObjectName, Route, Scheme, Secret, Snapshot, Target,
 };
+use ringway_testkit::objects;
 
 pub(crate) fn backend(n: usize, variant: u8, secret: &[u8]) -> Backend {
-    let name = ObjectName::new("tools", format!("b{n}"));
     let tls = BackendTls {
         client_certificate: (variant.is_multiple_of(2)).then(|| ("chain".to_owned(), Secret::new(secret))),
         ..BackendTls::default()
     };
+    let target = Target::Http(HttpTarget {
+        scheme: Scheme::Https,
+        hostname: "mcp.example.com".into(),
+        path: format!("/v{variant}"),
+        host_header: "mcp.example.com".into(),
+        tls: Some(tls),
+        ..objects::http_target(([10, 0, 0, 1], 443).into())
+    });
     Backend {
-        key: name.backend_key(),
-        name,
-        target: Target::Http(HttpTarget {
-            scheme: Scheme::Https,
-            hostname: "mcp.example.com".into(),
-            port: 443,
-            path: format!("/v{variant}"),
-            host_header: "mcp.example.com".into(),
-            endpoints: None,
-            tls: Some(tls),
-            dial: Dial::Any,
-        }),
-        transport: TransportHint::Auto,
-        protocol_version: None,
         affinity: Affinity::None,
         credentials: Credentials::Bearer(Secret::new(secret)),
-        forward_headers: vec![],
-        trust: Trust::default(),
-        timeouts: Timeouts::default(),
-        limits: BackendLimits::default(),
+        ..objects::backend(ObjectName::new("tools", format!("b{n}")), target)
     }
 }
 
 pub(crate) fn route(n: usize, variant: u8, padding: usize) -> Route {
     Route {
-        name: ObjectName::new("tools", format!("r{n}")),
-        hostnames: vec![],
         path: format!("/{variant}"),
-        listeners: vec![],
-        backends: vec![],
-        sessions: Sessions::default(),
-        allowed_origins: vec![],
         instructions: Some("x".repeat(padding)),
-        on_backend_failure: OnBackendFailure::Partial,
+        ..objects::route(ObjectName::new("tools", format!("r{n}")), vec![])
     }
 }
 
