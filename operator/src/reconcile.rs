@@ -126,7 +126,9 @@ impl Reconciler {
             let Some(translation) = self.translate(&observed).await else { return };
             self.translated = Some(ticks);
             // publish
-            self.publish(translation, &observed);
+            if !self.publish(translation, &observed).await {
+                return;
+            }
         } else if self.translated.is_none_or(|translated| translated.config != ticks.config) {
             // Changed since a moment ago: the verdicts are of other generations. The next round begins at once.
             return;
@@ -204,10 +206,25 @@ impl Reconciler {
         Some(translation)
     }
 
-    fn publish(&mut self, translation: Translation, observed: &Observed) {
-        let Some(state) = &mut self.state else { return };
+    /// On a thread of its own: what is new is found by comparison, and encoded. False: it broke off.
+    async fn publish(&mut self, translation: Translation, observed: &Observed) -> bool {
         let (began, position) = (Instant::now(), observed.position());
-        state.refused = self.parts.publisher.publish(&translation.snapshot, position.clone());
+        let (publisher, at) = (Arc::clone(&self.parts.publisher), position.clone());
+        let work = move || {
+            let refused = publisher.publish(&translation.snapshot, at);
+            (translation, refused)
+        };
+        let (translation, refused) = match tokio::task::spawn_blocking(work).await {
+            Ok(published) => published,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "publishing broke off");
+                // Made anew by translating once more.
+                self.translated = None;
+                return false;
+            }
+        };
+        let Some(state) = &mut self.state else { return false };
+        state.refused = refused;
         state.needs.update(observed, &translation.verdicts);
         state.translation = translation;
         self.lag.published(self.pace.woken(), position.clone());
@@ -215,6 +232,7 @@ impl Reconciler {
         self.parts.metrics.publishes.inc();
         self.parts.metrics.step(Step::Publish, began.elapsed());
         self.parts.health.published();
+        true
     }
 
     /// Works out what differs, on a thread of its own: 10,000 objects take a while.

@@ -5,6 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use prost::Message as _;
+
 use crate::key::{Key, KeyError};
 use crate::limits::{PARTS, RESOURCE_BYTES, RESOURCES, SECRETS, UPDATE_BYTES};
 use crate::position::{Position, PositionError};
@@ -44,6 +47,9 @@ pub enum ProtocolError {
     TooLarge(&'static str),
     #[error("an update names {0} twice")]
     Twice(Key),
+    // It shows where the message breaks off, and nothing of its content.
+    #[error("a resource of an update cannot be read: {0}")]
+    Resource(#[from] prost::DecodeError),
     // Not skipped: what is not understood may be what forbids something.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -108,7 +114,8 @@ impl Open {
         Ok(())
     }
 
-    fn change(&mut self, resource: wire::Resource) -> Result<(), ProtocolError> {
+    fn change(&mut self, resource: Bytes) -> Result<(), ProtocolError> {
+        let resource = wire::Resource::decode(resource)?;
         let key = Key::from_wire(resource.kind, resource.name)?;
         let encoded = Encoded { key, hash: resource.hash, body: resource.body, secrets: resource.secrets };
         if encoded.secrets.len() > SECRETS || encoded.size() > RESOURCE_BYTES {

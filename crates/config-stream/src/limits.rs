@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Bodies and secrets of one part, unless a single resource is larger.
-pub const PART_BYTES: usize = 1 << 20;
+/// Resources of one part, unless a single one is larger. A replica holds a few parts for each pod that it sends to at a
+/// time, so that 200 pods from nothing are some 100 MiB.
+pub const PART_BYTES: usize = 128 << 10;
 /// Body and secrets of one resource. The API server stores at most 1.5 MiB an object; a Service's endpoints and the
 /// Secrets that an object names come on top.
 pub const RESOURCE_BYTES: usize = 16 << 20;

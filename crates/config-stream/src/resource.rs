@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 use ringway_snapshot::{Backend, Listener, Route, Secret, Snapshot};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
@@ -30,6 +31,14 @@ pub struct Encoded {
     pub hash: u64,
     pub body: Bytes,
     pub secrets: Vec<Bytes>,
+}
+
+/// An object as it is published: the very bytes of its message, which every pod is sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Published {
+    pub key: Key,
+    pub hash: u64,
+    message: Bytes,
 }
 
 /// Why an object cannot travel.
@@ -124,6 +133,12 @@ impl Encoded {
         }
     }
 
+    #[must_use]
+    pub fn publish(self) -> Published {
+        let message = self.to_wire().encode_to_vec().into();
+        Published { key: self.key, hash: self.hash, message }
+    }
+
     /// The object, with its secrets in their places.
     ///
     /// # Errors
@@ -169,6 +184,28 @@ impl Encoded {
 impl fmt::Debug for Encoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:016x} ({} secrets)", self.key, self.hash, self.secrets.len())
+    }
+}
+
+// === impl Published ===
+
+impl Published {
+    /// What somebody holds of whom only this is known.
+    #[must_use]
+    pub fn held(key: Key, hash: u64) -> Self {
+        Self { key, hash, message: Bytes::new() }
+    }
+
+    /// As one of [`wire::Update::changed`]; shared, not copied.
+    #[must_use]
+    pub fn message(&self) -> &Bytes {
+        &self.message
+    }
+}
+
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:016x} ({} bytes)", self.key, self.hash, self.message.len())
     }
 }
 

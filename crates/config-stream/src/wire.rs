@@ -30,3 +30,16 @@ impl fmt::Debug for Resource {
             .finish()
     }
 }
+
+impl fmt::Debug for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Update")
+            .field("version", &self.version)
+            .field("is_whole", &self.is_whole)
+            .field("is_last", &self.is_last)
+            .field("position", &self.position)
+            .field("changed", &self.changed.len())
+            .field("removed", &self.removed)
+            .finish()
+    }
+}

@@ -12,8 +12,9 @@ fn the_committed_code_is_what_the_definition_gives() {
         .out_dir(directory.path())
         // The same bytes go to every pod.
         .bytes(".ringway.config.v1alpha1.Resource")
-        // Its secrets are no text for a log.
-        .skip_debug(["ringway.config.v1alpha1.Resource"])
+        .bytes(".ringway.config.v1alpha1.Update")
+        // Their secrets are no text for a log.
+        .skip_debug(["ringway.config.v1alpha1.Resource", "ringway.config.v1alpha1.Update"])
         .emit_rerun_if_changed(false)
         .compile_fds(definition)
         .expect("it generates");

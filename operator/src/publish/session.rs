@@ -1,6 +1,5 @@
 //! One pod's stream, decided without I/O: where the pod stands, what is under way, what its acks mean.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ringway_config_stream::catalogue::{Base, Edition, Offer, Version};
@@ -69,11 +68,11 @@ pub(super) enum SessionError {
 // === impl Session ===
 
 impl Session {
-    /// Begins with the first message.
+    /// Begins with the first message, while `published` is the newest edition.
     ///
     /// # Errors
     /// [`SessionError`]: it is not a hello, or not a usable one.
-    pub(super) fn begin(message: wire::PodMessage) -> Result<(Self, PodState), SessionError> {
+    pub(super) fn begin(message: wire::PodMessage, published: &Arc<Edition>) -> Result<(Self, PodState), SessionError> {
         let Some(wire::pod_message::Message::Hello(hello)) = message.message else { return Err(SessionError::NoHello) };
         if hello.held.len() > RESOURCES {
             return Err(SessionError::TooMany);
@@ -81,8 +80,8 @@ impl Session {
         let pod = Pod::from_wire(hello.pod.unwrap_or_default())?;
         let position = hello.position.map(Position::from_wire).transpose()?;
         let held = |held: wire::Held| Ok((Key::from_wire(held.kind, held.name)?, held.hash));
-        let held: HashMap<Key, u64> = hello.held.into_iter().map(held).collect::<Result<_, SessionError>>()?;
-        let base = if held.is_empty() { Base::Nothing } else { Base::Held(Arc::new(held)) };
+        let held: Vec<(Key, u64)> = hello.held.into_iter().map(held).collect::<Result<_, SessionError>>()?;
+        let base = published.recognise(held);
         let state = PodState { pod, is_connected: true, position, ..PodState::default() };
         Ok((Self { base, last: 0, under_way: None }, state))
     }
@@ -132,6 +131,8 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ringway_config_stream::catalogue::{Base, Catalogue};
     use ringway_config_stream::{Cursor, Position, wire};
     use ringway_snapshot::Snapshot;
@@ -159,19 +160,19 @@ mod tests {
     #[test]
     fn one_update_at_a_time_and_none_twice() {
         let mut catalogue = Catalogue::default();
-        let (mut session, state) = Session::begin(hello(vec![])).expect("a hello");
+        let (mut session, state) = Session::begin(hello(vec![]), catalogue.current()).expect("a hello");
         assert!(state.is_connected && state.position.is_none());
         assert!(!session.wants(0), "nothing is published yet");
         catalogue.publish(&Snapshot::default(), at(1));
         assert!(session.wants(1));
-        session.sent(catalogue.offer(session.base()), catalogue.current().clone(), Instant::now());
+        session.sent(catalogue.current().offer(session.base()), catalogue.current().clone(), Instant::now());
         assert!(!session.wants(2), "the first is under way");
         assert_eq!(session.ack(ack(9, false)).err(), Some(SessionError::Ack(9)));
         session.ack(ack(1, true)).expect("it is under way");
         assert!(matches!(session.base(), Base::Nothing), "held back, it stands where it stood");
         assert!(!session.wants(1) && session.wants(2));
         catalogue.publish(&Snapshot::default(), at(2));
-        session.sent(catalogue.offer(session.base()), catalogue.current().clone(), Instant::now());
+        session.sent(catalogue.current().offer(session.base()), catalogue.current().clone(), Instant::now());
         session.ack(ack(2, false)).expect("it is under way");
         assert!(matches!(session.base(), Base::Edition(edition) if edition.version == 2));
         assert_eq!(session.ack(ack(2, false)).err(), Some(SessionError::Ack(2)), "acknowledged once");
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_no_hello_is_refused() {
-        let refused = |message| Session::begin(message).err();
+        let refused = |message| Session::begin(message, &Arc::default()).err();
         assert_eq!(refused(wire::PodMessage::default()), Some(SessionError::NoHello));
         assert_eq!(refused(message(wire::pod_message::Message::Ack(ack(1, false)))), Some(SessionError::NoHello));
         let nameless = message(wire::pod_message::Message::Hello(wire::Hello::default()));

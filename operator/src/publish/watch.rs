@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use ringway_config_stream::catalogue::Edition;
 use ringway_config_stream::{Facts, wire};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -38,12 +39,13 @@ pub(super) async fn run(
 ) -> Result<(), Status> {
     let first = timeout(HELLO, inbound.message()).await.map_err(|_| Status::deadline_exceeded("no hello"))??;
     let Some(first) = first else { return Ok(()) };
-    let mut version = publisher.version();
-    let mut watch = Watch::begin(publisher, outbound, first)?;
+    let mut editions = publisher.editions();
+    let published = Arc::clone(&editions.borrow());
+    let mut watch = Watch::begin(publisher, outbound, (first, published))?;
     loop {
-        let published = *version.borrow_and_update();
-        if watch.session.wants(published) {
-            watch.send().await?;
+        let published = Arc::clone(&editions.borrow_and_update());
+        if watch.session.wants(published.version) {
+            watch.send(published).await?;
         }
         let waits_since = watch.session.waits_since();
         tokio::select! {
@@ -51,7 +53,7 @@ pub(super) async fn run(
                 Some(message) => watch.take(message)?,
                 None => return Ok(()),
             },
-            changed = version.changed(), if waits_since.is_none() => {
+            changed = editions.changed(), if waits_since.is_none() => {
                 changed.map_err(|_| Status::unavailable("this replica is going away"))?;
             }
             () = sleep_until(waits_since.unwrap_or_else(Instant::now) + ACK), if waits_since.is_some() => {
@@ -67,9 +69,9 @@ impl Watch {
     fn begin(
         publisher: Arc<Publisher>,
         outbound: Sender<Result<wire::Update, Status>>,
-        first: wire::PodMessage,
+        (first, published): (wire::PodMessage, Arc<Edition>),
     ) -> Result<Self, Status> {
-        let (session, state) = Session::begin(first).map_err(|error| {
+        let (session, state) = Session::begin(first, &published).map_err(|error| {
             publisher.counters().cut.inc();
             Status::invalid_argument(error.to_string())
         })?;
@@ -79,8 +81,8 @@ impl Watch {
     }
 
     /// Sends what is new, whole.
-    async fn send(&mut self) -> Result<(), Status> {
-        let (offer, edition) = self.publisher.offer(self.session.base());
+    async fn send(&mut self, edition: Arc<Edition>) -> Result<(), Status> {
+        let offer = edition.offer(self.session.base());
         let begun = Instant::now();
         let counters = self.publisher.counters();
         for part in Arc::clone(&offer).into_parts() {

@@ -75,6 +75,7 @@ pub struct Cursor {
 }
 /// Parts of one update have one version; it takes effect with the last part, as a whole.
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Update {
     #[prost(uint64, tag = "1")]
     pub version: u64,
@@ -86,8 +87,9 @@ pub struct Update {
     /// on the last part
     #[prost(message, optional, tag = "4")]
     pub position: ::core::option::Option<Position>,
-    #[prost(message, repeated, tag = "5")]
-    pub changed: ::prost::alloc::vec::Vec<Resource>,
+    /// Each is an encoded Resource, which on the wire is the same as a Resource: encoded once, sent to every pod.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub changed: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     #[prost(message, repeated, tag = "6")]
     pub removed: ::prost::alloc::vec::Vec<Gone>,
 }

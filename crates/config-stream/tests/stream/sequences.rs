@@ -1,6 +1,5 @@
 //! Any sequence of states, through the catalogue and the assembler, ends in the last one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -57,9 +56,13 @@ fn messages(offer: &Arc<Offer>) -> Vec<wire::Update> {
     Arc::clone(offer).into_parts().map(reread).collect()
 }
 
+fn is_position_only(offer: &Offer) -> bool {
+    !offer.is_whole && offer.changed.is_empty() && offer.removed.is_empty()
+}
+
 impl Watch {
-    fn send(&mut self, catalogue: &mut Catalogue) -> Arc<Offer> {
-        let offer = catalogue.offer(&self.base);
+    fn send(&mut self, catalogue: &Catalogue) -> Arc<Offer> {
+        let offer = catalogue.current().offer(&self.base);
         let mut assembler = Assembler::default();
         let transactions: Vec<_> =
             messages(&offer).into_iter().filter_map(|part| assembler.part(part).expect("it keeps the rules")).collect();
@@ -70,11 +73,11 @@ impl Watch {
         offer
     }
 
-    fn hello(&mut self) {
+    /// Says to `catalogue`'s replica what it holds.
+    fn hello(&mut self, catalogue: &Catalogue) {
         let hello = self.store.hello(&Pod::default());
         let held = |held: wire::Held| (Key::from_wire(held.kind, held.name).expect("a key"), held.hash);
-        let held: HashMap<Key, u64> = hello.held.into_iter().map(held).collect();
-        self.base = if hello.position.is_some() { Base::Held(Arc::new(held)) } else { Base::Nothing };
+        self.base = catalogue.current().recognise(hello.held.into_iter().map(held));
     }
 }
 
@@ -93,37 +96,37 @@ proptest! {
                     here.publish(&snapshot, at(revision));
                     there.publish(&snapshot, at(revision));
                 }
-                Step::Send => drop(watch.send(&mut here)),
+                Step::Send => drop(watch.send(&here)),
                 Step::SendHalf => {
-                    let parts = messages(&here.offer(&watch.base));
+                    let parts = messages(&here.current().offer(&watch.base));
                     let mut assembler = Assembler::default();
                     for part in parts.into_iter().filter(|part| !part.is_last) {
                         prop_assert!(assembler.part(part).expect("it keeps the rules").is_none());
                     }
-                    watch.hello();
+                    watch.hello(&here);
                 }
                 Step::Hello { is_other_replica } => {
-                    watch.hello();
                     if is_other_replica {
                         std::mem::swap(&mut here, &mut there);
                     }
+                    watch.hello(&here);
                 }
                 Step::Restart => {
                     watch.store = Store::restored(watch.store.snapshot().clone(), watch.store.position().clone());
-                    watch.hello();
+                    watch.hello(&here);
                 }
             }
         }
         here.publish(&last, at(100));
-        watch.send(&mut here);
+        watch.send(&here);
         prop_assert!(same(watch.store.snapshot(), &last));
         prop_assert_eq!(watch.store.position(), &at(100));
         // Who is told what the pod holds has nothing to add.
-        watch.hello();
-        prop_assert!(watch.send(&mut here).is_position_only());
+        watch.hello(&here);
+        prop_assert!(is_position_only(&watch.send(&here)));
         there.publish(&last, at(100));
-        watch.hello();
-        prop_assert!(watch.send(&mut there).is_position_only());
+        watch.hello(&there);
+        prop_assert!(is_position_only(&watch.send(&there)));
     }
 }
 
@@ -136,7 +139,7 @@ fn parts_are_bounded_and_a_large_resource_travels_alone() {
     }
     let mut catalogue = Catalogue::default();
     catalogue.publish(&snapshot, at(1));
-    let parts = messages(&catalogue.offer(&Base::Nothing));
+    let parts = messages(&catalogue.current().offer(&Base::Nothing));
     assert_eq!(parts.iter().map(|part| part.changed.len()).collect::<Vec<_>>(), [2, 1, 1, 2]);
     assert_eq!(parts.iter().filter(|part| part.is_last).count(), 1);
     assert!(parts.iter().all(|part| part.is_whole && part.position.is_some() == part.is_last));
@@ -153,10 +156,10 @@ fn what_is_gone_travels_in_bounded_parts_too() {
     let mut catalogue = Catalogue::default();
     catalogue.publish(&snapshot, at(1));
     let mut watch = Watch::default();
-    watch.send(&mut catalogue);
+    watch.send(&catalogue);
     catalogue.publish(&Snapshot::default(), at(2));
-    assert!(messages(&catalogue.offer(&watch.base)).len() > 1);
-    let offer = watch.send(&mut catalogue);
+    assert!(messages(&catalogue.current().offer(&watch.base)).len() > 1);
+    let offer = watch.send(&catalogue);
     assert_eq!((offer.removed.len(), offer.changed.len()), (30_000, 0));
     assert!(watch.store.snapshot().routes.is_empty());
 }
@@ -175,10 +178,14 @@ fn one_change_among_many_is_one_resource_for_every_pod() {
     let changed = route(7, 2, 0);
     snapshot.routes.insert(changed.name.clone(), Arc::new(changed));
     assert!(catalogue.publish(&snapshot, at(2)));
-    let offer = catalogue.offer(&Base::Edition(Arc::clone(&first)));
+    let offer = catalogue.current().offer(&Base::Edition(Arc::clone(&first)));
     assert_eq!((offer.changed.len(), offer.removed.len(), offer.is_whole), (1, 0, false));
-    let again = catalogue.offer(&Base::Edition(first));
+    let again = catalogue.current().offer(&Base::Edition(first));
     assert!(Arc::ptr_eq(&offer, &again), "pods at one place share the work");
+    let whole = || catalogue.current().offer(&Base::Nothing);
+    assert!(Arc::ptr_eq(&whole(), &whole()), "and so do pods that have nothing");
+    let bytes = |offer: Arc<Offer>| offer.into_parts().flat_map(|part| part.changed).map(|one| one.as_ptr());
+    assert!(bytes(whole()).eq(bytes(whole())), "nothing is copied for a pod");
     assert!(catalogue.publish(&snapshot, at(3)), "a position alone is published, too");
     assert_eq!(catalogue.current().version, 3);
 }
