@@ -214,8 +214,8 @@ impl Gateway {
 
     /// All that is known now of backends and routes. Nothing for a gateway on its own: nobody asks there.
     #[must_use]
-    pub fn facts(&self) -> Facts {
-        self.probes.as_ref().map(|probes| Facts::clone(&probes.facts())).unwrap_or_default()
+    pub fn facts(&self) -> Arc<Facts> {
+        self.probes.as_ref().map(|probes| probes.facts()).unwrap_or_default()
     }
 
     /// Chosen at random at the start of the process.

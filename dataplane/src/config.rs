@@ -43,8 +43,8 @@ const LAST_COPY: Duration = Duration::from_secs(5);
 pub trait Obey: Send + Sync + 'static {
     /// Serves `snapshot` from now on, and says what of it cannot be used.
     fn apply(&self, snapshot: Snapshot) -> Vec<Rejection>;
-    /// All that is known now of backends and routes.
-    fn facts(&self) -> Facts;
+    /// All that is known now of backends and routes, each text within its bound. The same allocation: nothing is new.
+    fn facts(&self) -> Arc<Facts>;
     /// Seals the secrets of the copy on disk.
     fn keyring(&self) -> Arc<Keyring>;
     fn metrics(&self) -> Arc<StreamMetrics>;

@@ -7,6 +7,7 @@
 
 mod accept;
 mod counters;
+mod interner;
 mod peer;
 mod pods;
 mod relay;

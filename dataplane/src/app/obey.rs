@@ -15,7 +15,7 @@ impl Obey for Gateway {
         Self::apply(self, snapshot)
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> Arc<Facts> {
         Self::facts(self)
     }
 

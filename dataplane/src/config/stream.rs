@@ -39,6 +39,14 @@ pub(super) struct Stream<'a> {
     pub has_updated: bool,
 }
 
+/// Which facts were told on this stream.
+#[derive(Debug, Default)]
+struct Said {
+    facts: Facts,
+    /// Everything of this, so that nothing is to be looked for as long as it is the newest.
+    all_of: Option<Arc<Facts>>,
+}
+
 /// How a stream ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -81,7 +89,7 @@ impl Stream<'_> {
         let mut inbound = client.watch(ReceiverStream::new(receiver)).await?.into_inner();
         self.obey.metrics().connected.set(1);
         tracing::info!(operator = %self.settings.operator, "following the operator");
-        let (mut assembler, mut said) = (Assembler::default(), Facts::default());
+        let (mut assembler, mut said) = (Assembler::default(), Said::default());
         let (mut facts, mut look) = (interval(FACTS), interval(LOOK));
         facts.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,16 +148,21 @@ impl Stream<'_> {
     }
 
     /// Tells what changed since it was `said`, as far as there is room; the rest comes with the next tick.
-    fn tell(&self, said: &mut Facts, sender: &Sender<wire::PodMessage>) {
-        let now = self.obey.facts().bounded();
-        said.keep_only(&now);
-        for facts in now.since(said).to_wire() {
-            let message = wire::PodMessage { message: Some(Message::Facts(facts.clone())) };
+    fn tell(&self, said: &mut Said, sender: &Sender<wire::PodMessage>) {
+        let now = self.obey.facts();
+        if said.all_of.as_ref().is_some_and(|all| Arc::ptr_eq(all, &now)) {
+            return;
+        }
+        said.all_of = None;
+        said.facts.keep_only(&now);
+        for piece in now.since(&said.facts).into_pieces() {
+            let message = wire::PodMessage { message: Some(Message::Facts(piece.to_wire())) };
             if sender.capacity() <= FOR_ACKS || sender.try_send(message).is_err() {
                 return;
             }
-            said.merge(Facts::from_wire(facts));
+            said.facts.merge(piece);
         }
+        said.all_of = Some(now);
     }
 }
 

@@ -1,7 +1,8 @@
-//! What was found out so far: written by the probes, read by whoever sends it on.
+//! What was found out so far, within the bounds of the config stream: written by the probes, read by whoever sends it on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ringway_config_stream::facts::Found;
 use ringway_config_stream::{BackendFacts, Facts, RouteFacts};
 use ringway_snapshot::ObjectName;
 
@@ -19,27 +20,19 @@ impl Board {
     }
 
     pub(super) fn backend(&self, name: &ObjectName, found: &BackendFacts) {
-        self.change(
-            |facts| facts.backends.get(name) != Some(found),
-            |facts| {
-                facts.backends.insert(name.clone(), found.clone());
-            },
-        );
+        let found = Arc::new(found.clone().bounded());
+        self.change(|facts| facts.backends.get(name) != Some(&found), |facts| put(&mut facts.backends, name, &found));
     }
 
     pub(super) fn route(&self, name: &ObjectName, found: &RouteFacts) {
-        self.change(
-            |facts| facts.routes.get(name) != Some(found),
-            |facts| {
-                facts.routes.insert(name.clone(), found.clone());
-            },
-        );
+        let found = Arc::new(found.clone().bounded());
+        self.change(|facts| facts.routes.get(name) != Some(&found), |facts| put(&mut facts.routes, name, &found));
     }
 
     /// Forgets what is no longer configured.
     pub(super) fn retain(&self, backend: impl Fn(&ObjectName) -> bool, route: impl Fn(&ObjectName) -> bool) {
         self.change(
-            |facts| !facts.backends.keys().all(&backend) || !facts.routes.keys().all(&route),
+            |facts| !facts.backends.keys().all(|name| backend(name)) || !facts.routes.keys().all(|name| route(name)),
             |facts| {
                 facts.backends.retain(|name, _| backend(name));
                 facts.routes.retain(|name, _| route(name));
@@ -52,5 +45,13 @@ impl Board {
         if is_due(&facts) {
             change(Arc::make_mut(&mut facts));
         }
+    }
+}
+
+/// A name that is there is kept: readers of before share it.
+fn put<T>(known: &mut Found<T>, name: &ObjectName, found: &Arc<T>) {
+    match known.get_mut(name) {
+        Some(known) => *known = Arc::clone(found),
+        None => drop(known.insert(Arc::new(name.clone()), Arc::clone(found))),
     }
 }

@@ -31,7 +31,7 @@ fn name(name: &str) -> ObjectName {
 }
 
 fn found(pod: &Pod, backend: &str) -> BackendFacts {
-    pod.gateway.facts().backends.get(&name(backend)).cloned().unwrap_or_default()
+    pod.gateway.facts().backends.get(&name(backend)).map(|found| (**found).clone()).unwrap_or_default()
 }
 
 fn with_target(upstream: &Upstream, name_of: &str, change: impl FnOnce(&mut HttpTarget)) -> Backend {
@@ -182,7 +182,8 @@ fn clashes_are_named_and_a_changed_server_is_counted_anew() {
             limits.probes.lists = QUICK;
         },
     );
-    let of_route = || pod.gateway.facts().routes.get(&name("growing")).cloned().unwrap_or_default();
+    let of_route =
+        || pod.gateway.facts().routes.get(&name("growing")).map(|found| (**found).clone()).unwrap_or_default();
     until("counted", || of_route().tools.is_some());
     assert_eq!((of_route().tools, of_route().clashes), (Some(1), vec!["a_t0".to_owned()]));
     tools.store(5, SeqCst);

@@ -11,11 +11,14 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ringway_config_stream::{Facts, Pod, Position, Rejection};
+use ringway_config_stream::facts::Found;
+use ringway_config_stream::{Facts, Key, Pod, Position, Rejection};
 use ringway_snapshot::ObjectName;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{Instant, sleep};
 use xxhash_rust::xxh3::Xxh3;
+
+use super::interner::Interner;
 
 /// By namespace and name of the pod.
 pub type Pods = BTreeMap<ObjectName, Arc<PodState>>;
@@ -42,9 +45,11 @@ const MOST: usize = 4_096;
 /// Changes of the table within this time are told as one: 200 pods acknowledge one change.
 const GATHER: Duration = Duration::from_millis(50);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     inner: Mutex<Inner>,
+    /// Not needed for a look at the rows.
+    interner: Mutex<Interner>,
     all: Sender<Arc<Pods>>,
     own: Sender<Arc<Pods>>,
 }
@@ -85,7 +90,7 @@ struct Entry {
 
 impl Table {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default(), all: Sender::default(), own: Sender::default() })
+        Arc::default()
     }
 
     pub(super) fn all(&self) -> Receiver<Arc<Pods>> {
@@ -119,11 +124,20 @@ impl Table {
         true
     }
 
-    /// Changes the facts of a row. False: as with [`Self::change`].
-    pub(super) fn change_facts(self: &Arc<Self>, row: &Row, change: impl FnOnce(&mut Facts)) -> bool {
+    /// The pod of a row found out `facts`, and knows nothing any more of what is `forgotten`. False: as with
+    /// [`Self::change`].
+    pub(super) fn learn(self: &Arc<Self>, row: &Row, facts: Facts, forgotten: &[Key]) -> bool {
+        let facts = self.interner.lock().unwrap_or_else(PoisonError::into_inner).intern(facts);
         let mut inner = self.inner();
         let Some(entry) = inner.entry(row) else { return false };
-        change(Arc::make_mut(&mut Arc::make_mut(&mut entry.state).facts));
+        if facts.is_empty() && forgotten.is_empty() {
+            return true;
+        }
+        let known = Arc::make_mut(&mut Arc::make_mut(&mut entry.state).facts);
+        known.merge(facts);
+        for key in forgotten {
+            known.forget(key);
+        }
         entry.facts = None;
         entry.changed = Instant::now();
         self.gather(inner);
@@ -195,13 +209,13 @@ impl Inner {
         }
     }
 
-    /// Pods find out the same of the same backends: 200 times 10,000 rows are held once.
+    /// Pods that found out all the same are one voice. What they know is interned: it is compared by its pointers.
     fn share_facts(&mut self) {
         let mut known: HashMap<u64, Arc<Facts>> = HashMap::new();
         for entry in self.rows.values_mut() {
             let hash = *entry.facts.get_or_insert_with(|| hash(&entry.state.facts));
             let same = known.entry(hash).or_insert_with(|| Arc::clone(&entry.state.facts));
-            if !Arc::ptr_eq(same, &entry.state.facts) && **same == *entry.state.facts {
+            if !Arc::ptr_eq(same, &entry.state.facts) && same == &entry.state.facts {
                 Arc::make_mut(&mut entry.state).facts = Arc::clone(same);
             }
         }
@@ -231,8 +245,15 @@ impl Inner {
     }
 }
 
+/// Of the pointers.
 fn hash(facts: &Facts) -> u64 {
+    fn add<T>(found: &Found<T>, hasher: &mut Xxh3) {
+        for (name, found) in found {
+            (Arc::as_ptr(name), Arc::as_ptr(found)).hash(hasher);
+        }
+    }
     let mut hasher = Xxh3::new();
-    facts.hash(&mut hasher);
+    add(&facts.backends, &mut hasher);
+    add(&facts.routes, &mut hasher);
     hasher.finish()
 }

@@ -63,22 +63,17 @@ impl Relayed {
         let is_connected = report.is_connected;
         let pods = &self.publisher.pods;
         if let Some(row) = self.rows.get(&name) {
-            if !facts.is_empty() || !forgotten.is_empty() {
-                pods.change_facts(row, |known| {
-                    known.merge(facts);
-                    for key in &forgotten {
-                        known.forget(key);
-                    }
-                });
-            }
+            pods.learn(row, facts, &forgotten);
             pods.change(row, |state| {
                 let facts = std::mem::take(&mut state.facts);
                 *state = PodState { pod, is_connected, position, rejections, has_more_rejections, facts };
             });
         } else if self.rows.len() < PODS {
-            let facts = Arc::new(facts);
-            let state = PodState { pod, is_connected, position, rejections, has_more_rejections, facts };
-            self.rows.insert(name, pods.join(self.source, state));
+            let nothing = Arc::default();
+            let state = PodState { pod, is_connected, position, rejections, has_more_rejections, facts: nothing };
+            let row = pods.join(self.source, state);
+            pods.learn(&row, facts, &forgotten);
+            self.rows.insert(name, row);
         }
         Ok(())
     }

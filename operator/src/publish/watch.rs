@@ -117,13 +117,7 @@ impl Watch {
         counters.holds.inc_by(u64::from(acked.is_held));
         counters.rejections.inc_by(acked.rejections.len() as u64);
         let pods = &self.publisher.pods;
-        if !acked.removed.is_empty() {
-            pods.change_facts(&self.row, |facts| {
-                for key in &acked.removed {
-                    facts.forget(key);
-                }
-            });
-        }
+        pods.learn(&self.row, Facts::default(), &acked.removed);
         Ok(pods.change(&self.row, |state| {
             state.position = acked.position;
             state.rejections = acked.rejections;
@@ -133,7 +127,7 @@ impl Watch {
 
     fn facts(&self, facts: wire::Facts) -> bool {
         let facts = Facts::from_wire(facts);
-        self.publisher.pods.change_facts(&self.row, |known| known.merge(facts))
+        self.publisher.pods.learn(&self.row, facts, &[])
     }
 
     fn broken(&self, error: &SessionError) -> Status {

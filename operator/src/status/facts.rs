@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use ringway_config_stream::facts::Found;
 use ringway_config_stream::{BackendFacts, Facts, Reach, RouteFacts};
 use ringway_snapshot::ObjectName;
 use ringway_translate::ObjectId;
@@ -74,7 +75,7 @@ type Said<'a, T> = BTreeMap<&'a ObjectName, Vec<(&'a T, usize)>>;
 
 fn said<'a, T>(
     voices: &[(&'a Facts, usize)],
-    part: impl Fn(&'a Facts) -> &'a BTreeMap<ObjectName, T>,
+    part: impl Fn(&'a Facts) -> &'a Found<T>,
     only: Option<&BTreeSet<ObjectId>>,
     kind: Kind,
 ) -> Said<'a, T> {
@@ -82,11 +83,11 @@ fn said<'a, T>(
     for (facts, count) in voices {
         let facts = part(facts);
         match only {
-            None => facts.iter().for_each(|(name, facts)| said.entry(name).or_default().push((facts, *count))),
+            None => facts.iter().for_each(|(name, facts)| said.entry(&**name).or_default().push((&**facts, *count))),
             Some(only) => {
                 let names = only.iter().filter(|id| id.kind == kind).map(|id| &id.name);
                 for (name, facts) in names.filter_map(|name| facts.get_key_value(name)) {
-                    said.entry(name).or_default().push((facts, *count));
+                    said.entry(&**name).or_default().push((&**facts, *count));
                 }
             }
         }

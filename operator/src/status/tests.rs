@@ -157,11 +157,11 @@ impl Pod {
     }
 
     fn found(&mut self, facts: BackendFacts) {
-        self.facts.get_or_insert_default().backends.insert(name(BACKEND), facts);
+        self.facts.get_or_insert_default().backends.insert(name(BACKEND).into(), facts.into());
     }
 
     fn tallied(&mut self, facts: RouteFacts) {
-        self.facts.get_or_insert_default().routes.insert(name(BACKEND), facts);
+        self.facts.get_or_insert_default().routes.insert(name(BACKEND).into(), facts.into());
     }
 }
 

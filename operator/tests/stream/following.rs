@@ -54,11 +54,11 @@ async fn the_first_state_then_differences_and_what_the_pod_says() {
     let facts = BackendFacts { reach: Reach::Failed, reason: "Timeout".into(), ..BackendFacts::default() };
     let name = ObjectName::new("tools", "backend-9");
     *pod.obedient.facts.lock().unwrap() =
-        Facts { backends: [(name.clone(), facts.clone())].into(), ..Facts::default() };
-    replica.pod_is("p", |state| state.facts.backends.get(&name) == Some(&facts)).await;
+        Arc::new(Facts { backends: [(name.clone().into(), facts.clone().into())].into(), ..Facts::default() });
+    replica.pod_is("p", |state| state.facts.backends.get(&name).is_some_and(|found| **found == facts)).await;
     // What is served no longer has no facts.
     now.backends.remove(&name);
-    pod.obedient.facts.lock().unwrap().backends.clear();
+    *pod.obedient.facts.lock().unwrap() = Arc::default();
     replica.publish(&now, at(5));
     replica.pod_is("p", |state| state.facts.is_empty()).await;
 

@@ -21,7 +21,7 @@ use crate::replica::until;
 pub(crate) struct Obedient {
     pub applied: Mutex<Vec<Snapshot>>,
     pub refuses: Mutex<Vec<Rejection>>,
-    pub facts: Mutex<Facts>,
+    pub facts: Mutex<Arc<Facts>>,
     /// How long applying takes.
     pub slowness: Mutex<Duration>,
     pub metrics: Arc<StreamMetrics>,
@@ -42,8 +42,8 @@ impl Obey for Obedient {
         self.refuses.lock().unwrap().clone()
     }
 
-    fn facts(&self) -> Facts {
-        self.facts.lock().unwrap().clone()
+    fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts.lock().unwrap())
     }
 
     fn keyring(&self) -> Arc<Keyring> {

@@ -14,10 +14,11 @@ use crate::objects::{at, put_route, snapshot};
 use crate::pod::TestPod;
 use crate::replica::{Replica, until};
 
-fn facts(n: usize, tools: u32) -> Facts {
-    let facts = BackendFacts { reach: Reach::Reached, tools: Some(tools), ..BackendFacts::default() };
-    let backends = (0..n).map(|n| (ObjectName::new("tools", format!("backend-{n}")), facts.clone()));
-    Facts { backends: backends.collect(), ..Facts::default() }
+fn facts(n: usize, tools: u32) -> Arc<Facts> {
+    let facts = Arc::new(BackendFacts { reach: Reach::Reached, tools: Some(tools), ..BackendFacts::default() });
+    let name = |n| Arc::new(ObjectName::new("tools", format!("backend-{n}")));
+    let backends = (0..n).map(|n| (name(n), Arc::clone(&facts)));
+    Arc::new(Facts { backends: backends.collect(), ..Facts::default() })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

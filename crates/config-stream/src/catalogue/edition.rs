@@ -36,11 +36,14 @@ pub enum Base {
     Edition(Arc<Edition>),
 }
 
+/// Filled in by who comes first.
+type Place = OnceLock<Arc<Offer>>;
+
 /// What was worked out already.
 #[derive(Debug, Default)]
 struct Offers {
-    whole: OnceLock<Arc<Offer>>,
-    since: Mutex<VecDeque<(Version, Arc<OnceLock<Arc<Offer>>>)>>,
+    whole: Place,
+    since: Mutex<VecDeque<(Version, Arc<Place>)>>,
 }
 
 // === impl Edition ===
@@ -134,7 +137,7 @@ impl Edition {
 
 impl Offers {
     /// The place for the difference to `version`. Who finds it empty fills it in, without the lock.
-    fn since(&self, version: Version) -> Arc<OnceLock<Arc<Offer>>> {
+    fn since(&self, version: Version) -> Arc<Place> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, offer)) = since.iter().find(|(of, _)| *of == version) {
             return Arc::clone(offer);

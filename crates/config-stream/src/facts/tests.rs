@@ -1,5 +1,7 @@
 //! Facts: differences, merging and bounds.
 
+use std::sync::Arc;
+
 use ringway_snapshot::ObjectName;
 
 use super::{BackendFacts, Facts, Reach, RouteFacts};
@@ -10,7 +12,7 @@ use crate::wire;
 fn facts(backends: &[(&str, u32)]) -> Facts {
     let backend = |&(name, tools): &(&str, u32)| {
         let facts = BackendFacts { reach: Reach::Reached, tools: Some(tools), ..BackendFacts::default() };
-        (ObjectName::new("tools", name), facts)
+        (ObjectName::new("tools", name).into(), facts.into())
     };
     Facts { backends: backends.iter().map(backend).collect(), ..Facts::default() }
 }
@@ -34,12 +36,13 @@ fn facts_travel_in_pieces() {
     let pairs: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 3)).collect();
     let mut all = facts(&pairs);
     let route = RouteFacts { tools: Some(9), clashes: vec!["search".into()] };
-    all.routes.insert(ObjectName::new("tools", "r"), route);
-    let messages = all.to_wire();
-    assert_eq!(messages.len(), 4);
+    all.routes.insert(Arc::new(ObjectName::new("tools", "r")), Arc::new(route));
+    let pieces: Vec<Facts> = all.clone().into_pieces().collect();
+    let sizes: Vec<usize> = pieces.iter().map(|piece| piece.backends.len() + piece.routes.len()).collect();
+    assert_eq!(sizes, [FACTS_PER_MESSAGE, FACTS_PER_MESSAGE, 2]);
     let mut read = Facts::default();
-    for message in messages {
-        read.merge(Facts::from_wire(message));
+    for piece in pieces {
+        read.merge(Facts::from_wire(piece.to_wire()));
     }
     assert_eq!(read, all);
 }
@@ -64,13 +67,10 @@ fn texts_of_a_pod_are_cut() {
 #[test]
 fn what_was_cut_is_not_said_again() {
     let mut long = facts(&[("a", 1)]);
-    let backend = long.backends.get_mut(&ObjectName::new("tools", "a")).expect("it is there");
-    backend.message = "x".repeat(SENTENCE_BYTES + 1);
-    let (now, mut said) = (long.bounded(), Facts::default());
-    for message in now.since(&said).to_wire() {
-        said.merge(Facts::from_wire(message));
-    }
-    assert!(now.since(&said).is_empty());
+    let backend = Arc::make_mut(long.backends.get_mut(&ObjectName::new("tools", "a")).expect("it is there"));
+    *backend = BackendFacts { message: "x".repeat(SENTENCE_BYTES + 1), ..backend.clone() }.bounded();
+    let mut said = Facts::from_wire(long.to_wire());
+    assert!(long.since(&said).is_empty());
     said.keep_only(&Facts::default());
     assert!(said.is_empty());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_config_stream::{BackendFacts, Facts, Pod};
+use ringway_config_stream::{BackendFacts, Facts, Key, Kind, Pod};
 use ringway_snapshot::ObjectName;
 use tokio::time::{advance, timeout};
 
@@ -87,17 +87,21 @@ async fn the_same_facts_are_held_once() {
     let table = Table::new();
     let facts = |tools| {
         let facts = BackendFacts { tools: Some(tools), ..BackendFacts::default() };
-        Facts { backends: [(ObjectName::new("tools", "b"), facts)].into(), ..Facts::default() }
+        Facts { backends: [(ObjectName::new("tools", "b").into(), facts.into())].into(), ..Facts::default() }
     };
     let rows: Vec<_> = (0..3).map(|n| table.join(Source::Own, state(&format!("p{n}"), "n"))).collect();
     for (row, tools) in rows.iter().zip([1, 2, 1]) {
-        table.change_facts(row, |known| known.merge(facts(tools)));
+        table.learn(row, facts(tools), &[]);
     }
     let pods = told(&table).await;
     let of = |pods: &Pods, n| Arc::clone(&pods[&name(&format!("p{n}"))].facts);
     assert!(Arc::ptr_eq(&of(&pods, 0), &of(&pods, 2)) && *of(&pods, 1) == facts(2));
     // A change of one is no change of the other.
-    table.change_facts(&rows[0], |known| known.merge(facts(2)));
+    table.learn(&rows[0], facts(2), &[]);
     let pods = told(&table).await;
     assert!(Arc::ptr_eq(&of(&pods, 0), &of(&pods, 1)) && *of(&pods, 2) == facts(1));
+    // Nor is what one knows no longer forgotten of the other.
+    table.learn(&rows[0], Facts::default(), &[Key::new(Kind::Backend, "tools/b")]);
+    let pods = told(&table).await;
+    assert!(of(&pods, 0).is_empty() && *of(&pods, 1) == facts(2));
 }

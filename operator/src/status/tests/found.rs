@@ -54,7 +54,8 @@ fn what_was_found_holds_until_a_pod_knows_more() {
     case.all_acknowledge();
     assert_eq!(case.of("Reachable"), "Reachable=True Reached");
     // The operator starts anew, the pod's stream breaks, the pod restarts.
-    let unknown = Facts { backends: [(name(BACKEND), BackendFacts::default())].into(), ..Facts::default() };
+    let unknown =
+        Facts { backends: [(name(BACKEND).into(), BackendFacts::default().into())].into(), ..Facts::default() };
     for facts in [None, Some(Facts::default()), Some(unknown)] {
         case.pods[0].facts = facts;
         assert!(case.written().is_none(), "{:?}", case.pods[0].facts);
@@ -91,7 +92,7 @@ fn many_pods_that_all_differ_are_one_opinion_soon() {
     let names: Vec<String> = (0..200).map(|index| format!("pod-{index:03}")).collect();
     let said: Vec<Facts> = (0..200)
         .map(|index| {
-            let backends = (0..50).map(|backend| (name(&format!("b{backend}")), reached(index / 2)));
+            let backends = (0..50).map(|backend| (name(&format!("b{backend}")).into(), reached(index / 2).into()));
             Facts { backends: backends.collect(), ..Facts::default() }
         })
         .collect();
