@@ -6,8 +6,10 @@
 pub mod entry;
 pub mod kind;
 mod narrow;
+mod pause;
 pub mod pods;
 pub mod references;
+mod rights;
 pub mod store;
 mod watch;
 
@@ -24,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use kind::{Kind, Reach, Watched as _};
 use narrow::Narrow;
 use pods::Fleet;
+use rights::Rights;
 use store::{Change, Observed, Scope, Store, Trouble};
 
 /// Count up with every change of their sort.
@@ -39,6 +42,7 @@ pub struct Observer {
     install: ClusterInstall,
     store: Mutex<Store>,
     narrow: Mutex<Narrow>,
+    rights: Rights,
     ticks: channel::Sender<Ticks>,
     fleet: channel::Sender<Option<Fleet>>,
     tasks: TaskTracker,
@@ -54,6 +58,7 @@ impl Observer {
             install,
             store: Mutex::default(),
             narrow: Mutex::default(),
+            rights: Rights::default(),
             ticks: channel::Sender::default(),
             fleet: channel::Sender::default(),
             tasks: TaskTracker::new(),

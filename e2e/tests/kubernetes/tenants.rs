@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use ringway_e2e::cluster::install::Install;
+use ringway_e2e::cluster::install::{Install, NAMESPACE, RELEASE};
 use ringway_e2e::cluster::namespace::Namespace;
 use ringway_e2e::cluster::traffic;
 use ringway_e2e::cluster::{Cluster, object};
@@ -90,6 +90,13 @@ fn a_secret_where_the_operator_may_not_read() -> Result<()> {
         ensure!(refused.message.to_lowercase().contains(word), "no {word}: {refused}");
     }
     ensure!(!refused.message.contains("very-secret"), "{refused}");
+    // A RoleBinding that the namespace's owner makes is enough, and one that is taken away takes the Secret along.
+    let role = format!("--clusterrole={RELEASE}-secret-reader");
+    let account = format!("--serviceaccount={NAMESPACE}:{RELEASE}-operator");
+    tenant.kubectl(&["create", "rolebinding", "reader", &role, &account])?;
+    tenant.condition("mcpbackends", "mine", "ResolvedRefs", (true, "ResolvedRefs"))?;
+    tenant.kubectl(&["delete", "rolebinding", "reader"])?;
+    tenant.condition("mcpbackends", "mine", "ResolvedRefs", (false, "RefNotPermitted"))?;
     Ok(())
 }
 

@@ -157,8 +157,10 @@ fn adjust(observer: &Arc<Observer>, scopes: BTreeMap<Scope, BTreeSet<String>>) {
         observer.store().expect(&scope);
         let added = Arc::new(Notify::new());
         let ask = watch::ask(Arc::clone(observer), scope.clone(), Arc::clone(&added));
-        let tasks =
-            [observer.tasks.spawn(watch::steadily(Arc::clone(observer), scope.clone())), observer.tasks.spawn(ask)];
+        let tasks = [
+            observer.tasks.spawn(watch::where_permitted(Arc::clone(observer), scope.clone())),
+            observer.tasks.spawn(ask),
+        ];
         narrow.watches.insert(scope, Running { names, added, tasks });
     }
 }

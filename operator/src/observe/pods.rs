@@ -7,11 +7,14 @@ use std::pin::pin;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use ringway_translate::install::ClusterInstall;
 use tokio::sync::watch::Sender;
+use tokio::time::{Instant, timeout};
+
+use super::pause::Pause;
+use super::watch::{CALL, Failure};
 
 /// By name, in the install's namespace.
 pub type Fleet = BTreeMap<String, SeenPod>;
@@ -27,26 +30,44 @@ pub struct SeenPod {
 pub(super) async fn watch(client: Client, install: ClusterInstall, fleet: Sender<Option<Fleet>>) {
     let api: Api<Pod> = Api::namespaced(client, &install.namespace);
     let labels = format!("app.kubernetes.io/component=dataplane,app.kubernetes.io/instance={}", install.name);
-    let mut events = pin!(watcher(api, watcher::Config::default().labels(&labels)).default_backoff());
-    let mut list = Fleet::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => list.clear(),
-            Ok(Event::InitApply(pod)) => drop(list.insert(pod.name_any(), seen(&pod))),
-            Ok(Event::InitDone) => {
+    let mut pause = Pause::default();
+    loop {
+        if let Err(error) = follow(&api, &labels, &fleet, &mut pause).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "watch of the data plane's pods fails");
+            pause.wait().await;
+        }
+    }
+}
+
+/// A list and what follows it, until something fails.
+async fn follow(api: &Api<Pod>, labels: &str, fleet: &Sender<Option<Fleet>>, pause: &mut Pause) -> Result<(), Failure> {
+    let mut events = pin!(watcher(api.clone(), watcher::Config::default().labels(labels)));
+    let (mut list, mut is_listing) = (Fleet::new(), true);
+    while let Some(event) = if is_listing { timeout(CALL, events.next()).await? } else { events.next().await } {
+        match event? {
+            Event::Init => {
+                list.clear();
+                is_listing = true;
+            }
+            Event::InitApply(pod) => drop(list.insert(pod.name_any(), seen(&pod))),
+            Event::InitDone => {
+                is_listing = false;
                 let list = std::mem::take(&mut list);
                 fleet.send_if_modified(|fleet| fleet.replace(list.clone()).as_ref() != Some(&list));
+                pause.listed(Instant::now());
             }
-            Ok(Event::Apply(pod)) => {
+            Event::Apply(pod) => {
                 let (name, pod) = (pod.name_any(), seen(&pod));
-                change(&fleet, |pods| pods.insert(name, pod.clone()).as_ref() != Some(&pod));
+                change(fleet, |pods| pods.insert(name, pod.clone()).as_ref() != Some(&pod));
+                pause.reset();
             }
-            Ok(Event::Delete(pod)) => change(&fleet, |pods| pods.remove(&pod.name_any()).is_some()),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "watch of the data plane's pods fails");
+            Event::Delete(pod) => {
+                change(fleet, |pods| pods.remove(&pod.name_any()).is_some());
+                pause.reset();
             }
         }
     }
+    Ok(())
 }
 
 fn change(fleet: &Sender<Option<Fleet>>, change: impl FnOnce(&mut Fleet) -> bool) {

@@ -246,8 +246,15 @@ impl Store {
         of_scope.for_each(|(_, is_vain)| *is_vain = true);
     }
 
-    /// A watch cannot read. What is held stays, but for a kind that is no more.
+    /// A watch cannot read. What is held stays, but for a kind that is no more, and Secrets that may not be read.
     pub fn trouble(&mut self, scope: &Scope, trouble: Trouble) -> Change {
+        if trouble == Trouble::Forbidden && scope.kind.reach() == Reach::Narrow {
+            let was_forbidden = self.observed.forbidden.contains(scope);
+            let change = self.forget(scope);
+            self.expect(scope);
+            self.set_trouble(scope, Some(trouble));
+            return if was_forbidden { change } else { Change::Config };
+        }
         let mut change = if self.set_trouble(scope, Some(trouble)) { Change::Config } else { Change::Nothing };
         if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
             self.listed.insert(scope.clone());
@@ -261,6 +268,7 @@ impl Store {
         self.listed.remove(scope);
         self.set_trouble(scope, None);
         self.horizons.remove(scope);
+        self.pending.retain(|(kind, name), _| Scope::of(*kind, name) != *scope);
         let change = self.clear(scope);
         self.observed.cursors.remove(scope);
         change
@@ -282,6 +290,12 @@ impl Store {
         self.pending.retain(|reference, _| wanted.contains(reference));
         self.wanted = wanted;
         change
+    }
+
+    /// Whether anything is held of the scope.
+    #[must_use]
+    pub fn holds(&self, scope: &Scope) -> bool {
+        self.in_scope(scope).next().is_some()
     }
 
     /// A watch begins: what a pod has of the scope is not to be taken from it before the list is in.

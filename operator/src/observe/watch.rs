@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, Status};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::Notify;
@@ -19,18 +18,16 @@ use tokio::time::{Instant, timeout};
 use super::Observer;
 use super::entry::revision;
 use super::kind::{Kind, Reach, Watched as _, api_version};
-use super::store::{Scope, Trouble};
+use super::pause::Pause;
+use super::rights::{Denial, LOOK};
+use super::store::{Change, Scope, Trouble};
 
 /// How often an absent kind is asked for.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(30);
 /// How soon discovery is tried again when the API server did not answer.
 const DISCOVERY_RETRY: Duration = Duration::from_secs(2);
 /// For an answer, or a page of a list. Nobody else bounds these calls.
-const CALL: Duration = Duration::from_secs(30);
-/// How soon a list that failed is tried again; each time it takes twice as long, up to [`MAX_RETRY`].
-const RETRY: Duration = Duration::from_millis(500);
-/// A RoleBinding that comes is noticed within this.
-const MAX_RETRY: Duration = Duration::from_secs(15);
+pub(super) const CALL: Duration = Duration::from_secs(30);
 /// How long names gather that are asked for.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Objects in a page of a list.
@@ -38,17 +35,58 @@ const PAGE: u32 = 500;
 
 /// Watches a kind that is always there, or will be.
 pub(super) async fn steadily(observer: Arc<Observer>, scope: Scope) {
-    let version = scope.kind.versions().first().copied().unwrap_or("v1");
-    run(&observer, &scope, version).await;
+    run(&observer, &scope, version(scope.kind), &mut Pause::default()).await;
+}
+
+/// Watches in a namespace for as long as the operator may read there, and looks out for the right otherwise.
+pub(super) async fn where_permitted(observer: Arc<Observer>, scope: Scope) {
+    let mut pause = Pause::default();
+    loop {
+        permitted(&observer, &scope).await;
+        tokio::select! {
+            () = run(&observer, &scope, version(scope.kind), &mut pause) => {}
+            () = denied(&observer, &scope) => {}
+        }
+    }
+}
+
+/// Until the operator may read there. What was read by a right that is gone is forgotten.
+async fn permitted(observer: &Observer, scope: &Scope) {
+    let (mut pause, mut denial) = (Pause::default(), Denial::default());
+    loop {
+        let (failure, trouble) = match observer.rights.may_read(&observer.client, scope).await {
+            Ok(true) => return,
+            Ok(false) => (Failure::Denied, Trouble::Forbidden),
+            Err(failure) => (failure, Trouble::Failing),
+        };
+        let holds = observer.store().holds(scope);
+        if trouble != Trouble::Forbidden || denial.is_final(Instant::now(), holds) {
+            told(observer, scope, trouble, &failure);
+            observer.change(|store| store.trouble(scope, trouble));
+        }
+        // The longest of its pauses is for who fails, not for who is refused.
+        let _ = timeout(LOOK, pause.wait()).await;
+    }
+}
+
+/// Until the operator may not read there any more. No answer is no denial.
+async fn denied(observer: &Observer, scope: &Scope) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Ok(false) = observer.rights.may_read(&observer.client, scope).await {
+            return;
+        }
+    }
 }
 
 /// Watches a kind for as long as the API server has it, and looks out for it otherwise.
 pub(super) async fn when_served(observer: Arc<Observer>, scope: Scope) {
+    let mut pause = Pause::default();
     loop {
         match served(&observer.client, scope.kind).await {
             Ok(Some(version)) => {
                 tracing::info!(kind = %scope.kind, version, "served; watching");
-                run(&observer, &scope, version).await;
+                run(&observer, &scope, version, &mut pause).await;
                 // Whether it is gone, or was not found only once, is for the next look to say.
                 tokio::time::sleep(DISCOVERY_RETRY).await;
             }
@@ -84,26 +122,35 @@ async fn served(client: &Client, kind: Kind) -> Result<Option<&'static str>, Fai
     Ok(None)
 }
 
-/// Ends only when an optional kind is no longer served.
-async fn run(observer: &Observer, scope: &Scope, version: &str) {
+/// Ends when an optional kind is no longer served, or a narrow one may not be read.
+async fn run(observer: &Observer, scope: &Scope, version: &str, pause: &mut Pause) {
     let resource = scope.kind.resource(&api_version(scope.kind, version));
     let api = api(observer, scope, &resource);
-    let mut pause = RETRY;
     loop {
-        let began = Instant::now();
-        let Err(failure) = watch(observer, scope, &api, &resource.api_version).await else { continue };
+        let Err(failure) = watch(observer, scope, &api, &resource.api_version, pause).await else { continue };
+        if failure.is_outdated() {
+            pause.wait().await;
+            continue;
+        }
         let trouble = failure.trouble();
         told(observer, scope, trouble, &failure);
-        if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
-            return;
+        match (scope.kind.reach(), trouble) {
+            (Reach::Optional, Trouble::Absent) => return,
+            // An access review allowed it: the next one says whether it is to be believed of what is held.
+            (Reach::Narrow, Trouble::Forbidden) => {
+                observer
+                    .change(|store| if store.holds(scope) { Change::Nothing } else { store.trouble(scope, trouble) });
+                return pause.wait().await;
+            }
+            _ => observer.change(|store| store.trouble(scope, trouble)),
         }
-        observer.change(|store| store.trouble(scope, trouble));
-        if began.elapsed() > MAX_RETRY {
-            pause = RETRY;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MAX_RETRY);
+        pause.wait().await;
     }
+}
+
+/// Of the kinds that are not looked for.
+fn version(kind: Kind) -> &'static str {
+    kind.versions().first().copied().unwrap_or("v1")
 }
 
 fn api(observer: &Observer, scope: &Scope, resource: &ApiResource) -> Api<DynamicObject> {
@@ -114,9 +161,16 @@ fn api(observer: &Observer, scope: &Scope, resource: &ApiResource) -> Api<Dynami
     }
 }
 
-/// A list and what follows it, until a list fails.
-async fn watch(observer: &Observer, scope: &Scope, api: &Api<DynamicObject>, api_version: &str) -> Result<(), Failure> {
-    let mut events = pin!(watcher(api.clone(), watcher::Config::default()).default_backoff());
+/// A list and what follows it, until something fails. Then a new list says what holds, and that all is well again: a watch
+/// that goes on where it ended says neither.
+async fn watch(
+    observer: &Observer,
+    scope: &Scope,
+    api: &Api<DynamicObject>,
+    api_version: &str,
+    pause: &mut Pause,
+) -> Result<(), Failure> {
+    let mut events = pin!(watcher(api.clone(), watcher::Config::default()));
     // Of the list that is under way.
     let (mut list, mut revision, mut is_listing) = (Vec::new(), 0, true);
     loop {
@@ -134,18 +188,18 @@ async fn watch(observer: &Observer, scope: &Scope, api: &Api<DynamicObject>, api
                 is_listing = false;
                 let list = std::mem::take(&mut list);
                 observer.change(|store| store.list(scope, revision, list));
+                pause.listed(Instant::now());
             }
             Some(Ok(Event::Apply(object))) => {
                 let object = typed(object, api_version, scope.kind);
                 observer.change(|store| store.apply(scope.kind, object));
+                pause.reset();
             }
-            Some(Ok(Event::Delete(object))) => observer.change(|store| store.delete(scope.kind, &object)),
-            Some(Err(error)) if is_listing => return Err(error.into()),
-            Some(Err(error)) => {
-                let failure = Failure::from(error);
-                told(observer, scope, failure.trouble(), &failure);
-                observer.change(|store| store.trouble(scope, failure.trouble()));
+            Some(Ok(Event::Delete(object))) => {
+                observer.change(|store| store.delete(scope.kind, &object));
+                pause.reset();
             }
+            Some(Err(error)) => return Err(error.into()),
             None => return Ok(()),
         }
     }
@@ -159,11 +213,11 @@ async fn current(api: &Api<DynamicObject>) -> Result<u64, Failure> {
 
 /// Reads what a running watch has passed by, each time that it is told of names; for ever.
 pub(super) async fn ask(observer: Arc<Observer>, scope: Scope, added: Arc<Notify>) {
-    let version = api_version(scope.kind, scope.kind.versions().first().copied().unwrap_or("v1"));
+    let version = api_version(scope.kind, version(scope.kind));
     let api = api(&observer, &scope, &scope.kind.resource(&version));
     loop {
         added.notified().await;
-        let mut pause = ASK_AGAIN;
+        let mut pause = Pause::default();
         loop {
             let names = observer.store().pending(&scope);
             if names.is_empty() {
@@ -173,15 +227,15 @@ pub(super) async fn ask(observer: Arc<Observer>, scope: Scope, added: Arc<Notify
                 Ok((revision, objects)) => {
                     let objects = objects.into_iter().map(|object| typed(object, &version, scope.kind)).collect();
                     observer.change(|store| store.answered(&scope, revision, &names, objects));
+                    tokio::time::sleep(ASK_AGAIN).await;
                 }
                 Err(failure) => {
                     let namespace = scope.namespace.as_deref().unwrap_or_default();
                     tracing::warn!(kind = %scope.kind, namespace, reason = %failure, "what is newly named cannot be read");
                     observer.store().unanswered(&scope);
-                    pause = (pause * 2).min(MAX_RETRY);
+                    pause.wait().await;
                 }
             }
-            tokio::time::sleep(pause).await;
         }
     }
 }
@@ -214,24 +268,34 @@ fn typed(mut object: DynamicObject, api_version: &str, kind: Kind) -> DynamicObj
 
 /// Why nothing can be read.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Watch(#[from] watcher::Error),
     #[error(transparent)]
     Call(#[from] kube::Error),
     #[error("the API server does not answer")]
     Silence(#[from] tokio::time::error::Elapsed),
+    #[error("the operator's ServiceAccount has no right to list and watch there")]
+    Denied,
 }
 
 // === impl Failure ===
 
 impl Failure {
     fn trouble(&self) -> Trouble {
+        if matches!(self, Self::Denied) {
+            return Trouble::Forbidden;
+        }
         match self.refusal().map(|status| status.code) {
             Some(403) => Trouble::Forbidden,
             Some(404) => Trouble::Absent,
             _ => Trouble::Failing,
         }
+    }
+
+    /// The watch was too far behind, which a new list mends.
+    fn is_outdated(&self) -> bool {
+        self.refusal().is_some_and(|status| status.code == 410)
     }
 
     /// What the API server said, if it said anything.

@@ -107,17 +107,25 @@ fn only_named_secrets_are_kept() {
 }
 
 #[test]
-fn a_forbidden_list_is_told_once_and_keeps_what_is_held() {
+fn secrets_that_may_not_be_read_any_more_go_and_are_not_spoken_of() {
     let scope = Scope { kind: Kind::Secret, namespace: Some("tools".to_owned()) };
+    let named = |name: &str| (Kind::Secret, ObjectName::new("tools", name));
     let mut store = Store::default();
-    store.want([(Kind::Secret, ObjectName::new("tools", "token"))].into());
+    store.want([named("token"), named("late")].into());
     store.list(&scope, 0, vec![secret("token", 3)]);
+    assert!(store.ask(&scope, ["late".to_owned()].into_iter()) && store.holds(&scope));
+    assert_eq!(store.trouble(&scope, Trouble::Failing), Change::Nothing);
+    assert!(store.holds(&scope), "it will pass");
     assert_eq!(store.trouble(&scope, Trouble::Forbidden), Change::Config);
-    assert_eq!(store.trouble(&scope, Trouble::Forbidden), Change::Nothing);
-    assert!(store.observed().forbidden.contains(&scope) && store.is_listed(&scope));
-    assert_eq!(store.observed().count(Kind::Secret), 1);
-    assert_eq!(store.list(&scope, 0, vec![secret("token", 3)]), Change::Config, "it may be read again");
-    assert!(store.observed().forbidden.is_empty());
+    assert_eq!(store.trouble(&scope, Trouble::Forbidden), Change::Nothing, "told once");
+    let observed = store.observed();
+    assert!(observed.forbidden.contains(&scope) && !store.holds(&scope));
+    assert!(!observed.position().0.contains_key("Secret/tools"), "as if it had never been let in");
+    assert!(store.is_settled(&scope, false) && store.pending(&scope).is_empty(), "nothing is waited for");
+    assert!(!store.ask(&scope, ["late".to_owned()].into_iter()), "nor asked for");
+    assert_eq!(store.list(&scope, 9, vec![secret("token", 3)]), Change::Config, "it may be read again");
+    assert!(store.observed().forbidden.is_empty() && store.holds(&scope));
+    assert_eq!(cursor(&store, Kind::Secret).revision, 9);
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! How long who failed waits before the next try: doubling, spread, and short again once things went well.
+//!
+//! Pure: told the time. kube's own pause begins anew whenever a watch begins to list, so that one that cannot list would
+//! be tried about once a second for ever. Used by every watch.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// After the first failure.
+const SHORTEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    failures: u32,
+    listed: Option<Instant>,
+}
+
+// === impl Pause ===
+
+impl Pause {
+    /// A list is whole. What fails right after it, list by list, is not well yet.
+    pub(super) fn listed(&mut self, now: Instant) {
+        self.listed = Some(now);
+    }
+
+    /// An event came.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Half to whole of a time that doubles with each failure, so that not all replicas and watches come back at one
+    /// moment. `random` is any number.
+    pub(super) fn after_failure(&mut self, now: Instant, random: u64) -> Duration {
+        if self.listed.take().is_some_and(|listed| now.duration_since(listed) >= LONGEST) {
+            self.reset();
+        }
+        let whole = SHORTEST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        let half = whole / 2;
+        let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+        half + Duration::from_micros(random % spread)
+    }
+
+    /// Waits so long.
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.after_failure(Instant::now(), random())).await;
+    }
+}
+
+/// Without randomness a pause is the shortest of its spread.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_doubles_to_its_bound() {
+        let (mut pause, now) = (Pause::default(), Instant::now());
+        let shortest: Vec<_> = (0..8).map(|_| pause.after_failure(now, 0).as_millis()).collect();
+        assert_eq!(shortest, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+        assert!(pause.after_failure(now, u64::MAX) < LONGEST);
+        let mut old = Pause { failures: u32::MAX, listed: None };
+        assert!(old.after_failure(now, 7) >= LONGEST / 2, "it does not overflow");
+        assert_ne!(Pause::default().after_failure(now, 1), Pause::default().after_failure(now, 2));
+    }
+
+    #[test]
+    fn it_begins_anew_with_an_event_or_a_list_that_held() {
+        let (mut pause, start) = (Pause { failures: 6, listed: None }, Instant::now());
+        pause.listed(start);
+        let soon = pause.after_failure(start + Duration::from_secs(1), 0);
+        assert_eq!(soon, LONGEST / 2, "a list that fails again and again is not well");
+        pause.listed(start);
+        assert_eq!(pause.after_failure(start + LONGEST, 0), SHORTEST / 2);
+        pause.reset();
+        let first = pause.after_failure(start, u64::MAX);
+        assert!(first >= SHORTEST / 2 && first < SHORTEST, "{first:?}");
+    }
+}
