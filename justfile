@@ -43,10 +43,12 @@ kubernetes *args:
     trap 'e2e/cluster/cluster.sh down' EXIT
     e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
 
-# The same on three nodes, with what only they can show: crashes of operators and nodes, scaling under load.
+# The same on three nodes, with what only they can show: crashes of operators and nodes, scaling under load; and Flux's controller.
 kubernetes-full *args:
     #!/usr/bin/env bash
     set -euo pipefail
+    RINGWAY_FLUX=$(e2e/cluster/build.sh flux)
+    export RINGWAY_FLUX
     e2e/cluster/cluster.sh up 3 --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
     e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes --run-ignored all {{args}}

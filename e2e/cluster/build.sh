@@ -1,26 +1,19 @@
 #!/usr/bin/env bash
-# Builds every program of the local cluster into a folder named by the hash of what they are built from, and prints that folder. Does nothing when
-# it is there. About 15 CPU minutes on a machine that never built it; the programs (350 MB) and Go's own caches stay in the home cache.
-# One module for all, so that what they share is compiled once. Newer helm, coredns or kwok would raise logr, x/net, grpc and protobuf over what
-# Kubernetes asks for, and so compile it all against those: keep them in step.
+# Builds programs for the tests in a cluster into a folder named by the hash of what they are built from, and prints that folder. Does nothing when
+# it is there. The programs and Go's own caches stay in the home cache.
+#   build.sh         every program of the local cluster: about 15 CPU minutes on a machine that never built it, 350 MB
+#   build.sh flux    Flux's kustomize-controller and the resources that it needs: about 5 CPU minutes, for the tier *full* alone
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${RINGWAY_CACHE:-$HOME/.cache/ringway}/cluster
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOWORK=off GOFLAGS="-buildvcs=false -trimpath -mod=readonly"
 cd "$here"
-hash=$(cat go.mod go.sum tools.go ./*/*.go gateway-api/go.* build.sh <(go version) | sha256sum | cut -c1-16)
-out=$cache/bin-$hash
-if [ -d "$out" ]; then
-  echo "$out"
-  exit
-fi
-mkdir -p "$cache"
-exec 9>"$cache/build.lock"
-flock 9 # two runs on one machine build once
-if [ ! -d "$out" ]; then
-  draft=$out.draft
-  rm -rf "$draft"
-  mkdir -p "$draft"
+
+# One module for all, so that what they share is compiled once. Newer helm, coredns or kwok would raise logr, x/net, grpc and protobuf over what
+# Kubernetes asks for, and so compile it all against those: keep them in step.
+inputs_of_cluster() { cat go.mod go.sum tools.go {coredns,judge,kube,pause}/*.go gateway-api/*; }
+build_cluster() { # build_cluster OUT
+  local draft=$1 version minor stamp package name gateway_api stages folder file
   version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
   minor=${version#v1.}
   minor=${minor%%.*}
@@ -43,8 +36,43 @@ if [ ! -d "$out" ]; then
       [ "$(basename "$file")" = kustomization.yaml ] || { echo ---; cat "$file"; } >>"$draft/kwok.yaml"
     done
   done
-  mv "$draft" "$out"
+}
+
+# A module of its own: the cloud libraries that it brings would raise what Kubernetes asks for.
+inputs_of_flux() { cat flux/{go.mod,go.sum,tools.go} flux/sources/*; }
+build_flux() { # build_flux OUT
+  local module
+  cd flux
+  go build -p=2 -ldflags "-s -w" -o "$1/kustomize-controller" github.com/fluxcd/kustomize-controller >&2
+  module=$(go list -m -f '{{.Dir}}' github.com/fluxcd/kustomize-controller)
+  install -D -m 644 -t "$1/crds" "$module"/config/crd/bases/*.yaml
+  # Sources are only resources here: who serves an artifact writes it into their status.
+  cd sources
+  go mod download
+  module=$(go list -m -f '{{.Dir}}' github.com/fluxcd/source-controller)
+  install -D -m 644 -t "$1/crds" "$module"/config/crd/bases/*.yaml
+}
+
+what=${1:-cluster}
+case $what in
+  cluster) prefix=bin ;;
+  flux) prefix=$what ;;
+  *) echo "build.sh: $what: cluster or flux" >&2 && exit 2 ;;
+esac
+out=$cache/$prefix-$({ "inputs_of_$what"; declare -f "build_$what"; go version; } | sha256sum | cut -c1-16)
+if [ -d "$out" ]; then
+  echo "$out"
+  exit
+fi
+mkdir -p "$cache"
+exec 9>"$cache/build.lock"
+flock 9 # two runs on one machine build once
+if [ ! -d "$out" ]; then
+  rm -rf "$out.draft"
+  mkdir -p "$out.draft"
+  (set -e; "build_$what" "$out.draft")
+  mv "$out.draft" "$out"
   # Older builds of this machine: the programs are large and nobody asks for them again.
-  find "$cache" -maxdepth 1 -name 'bin-*' ! -path "$out" -mtime +7 -exec rm -rf {} +
+  find "$cache" -maxdepth 1 -name "$prefix-*" ! -path "$out" -mtime +7 -exec rm -rf {} +
 fi
 echo "$out"

@@ -7,6 +7,7 @@ mod cluster;
 mod command_line;
 mod conditions;
 mod crds;
+mod flux;
 mod health;
 mod install;
 mod nodes;
