@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -80,4 +81,20 @@ impl Authority {
         fs::write(directory.join("tls.crt"), certificate).unwrap();
         fs::write(directory.join("tls.key"), key.serialize_pem()).unwrap();
     }
+}
+
+/// The client that a pod with these files is.
+pub(crate) fn client_of(directory: &Path) -> ClientConfig {
+    let file = |name| fs::read(directory.join(name)).unwrap();
+    let certificate = |name| CertificateDer::from_pem_slice(&file(name)).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate("ca.crt")).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![certificate("tls.crt")], PrivateKeyDer::from_pem_slice(&file("tls.key")).unwrap())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
 }

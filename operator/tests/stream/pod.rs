@@ -77,14 +77,6 @@ impl TestPod {
         Self::follow(FollowSettings { hold, ..settings }, files)
     }
 
-    /// Without a disk.
-    pub(crate) fn start_bare(name: &str, operator: &str, authority: &Authority) -> Self {
-        let (tls, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        authority.write_pod_files(tls.path());
-        let settings = settings(name, operator, tls.path(), None);
-        Self::follow(settings, (Arc::new(tls), Arc::new(state)))
-    }
-
     fn follow(settings: FollowSettings, (tls, state): (Arc<TempDir>, Arc<TempDir>)) -> Self {
         let obedient = Arc::new(Obedient::default());
         let follower = Follower::new(settings, Arc::clone(&obedient) as Arc<dyn Obey>);

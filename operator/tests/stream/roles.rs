@@ -18,7 +18,7 @@ use tower::service_fn;
 use crate::certificates::Authority;
 use crate::replica::{Replica, until};
 
-async fn connect(address: SocketAddr, config: ClientConfig) -> Result<Channel, tonic::transport::Error> {
+pub(crate) async fn connect(address: SocketAddr, config: ClientConfig) -> Result<Channel, tonic::transport::Error> {
     let connector = TlsConnector::from(Arc::new(config));
     let connect = service_fn(move |_| {
         let connector = connector.clone();
