@@ -8,7 +8,7 @@ mod settings;
 mod sockets;
 mod sweep;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -199,7 +199,8 @@ impl Gateway {
         let routes: HashSet<String> = snapshot.routes.keys().map(ToString::to_string).collect();
         let backends: HashSet<String> = snapshot.backends.keys().map(ToString::to_string).collect();
         metrics.keep(|route| routes.contains(route), |backend| backends.contains(backend));
-        for new in rejections.iter().filter(|new| !applied.rejections.contains(new)) {
+        let known: BTreeSet<&Rejection> = applied.rejections.iter().collect();
+        for new in rejections.iter().filter(|new| !known.contains(new)) {
             metrics.config_rejections.inc();
             tracing::warn!(kind = new.kind.as_str(), name = %new.name, reason = %new.reason, "not taken; its last good form is served, if there is one");
         }

@@ -23,8 +23,11 @@ use crate::telemetry::tasks::Tasks;
 
 /// A probe, two scrapers and some people. One more: the oldest is closed, so that nobody who may connect holds up a probe.
 pub(super) const CONNECTIONS: usize = 64;
-/// A connection without a request is closed after this, and one request's head may take as long.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of one address. One more: the oldest of that address is closed. A probe or a scrape is one connection, a browser opens
+/// six.
+pub(super) const CONNECTIONS_PER_ADDRESS: usize = 8;
+/// A connection without a whole request is closed after this; each serves one, so that none is held for a next.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A client that takes longer over all is cut off: nothing here streams.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 
@@ -81,10 +84,10 @@ impl Drop for Handle {
 
 async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<Pages>) {
     // In the order of their coming.
-    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS);
+    let mut open: VecDeque<(IpAddr, AbortHandle)> = VecDeque::with_capacity(CONNECTIONS);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "admin listener");
                 // Most likely out of file descriptors: spinning would not free any.
@@ -92,10 +95,10 @@ async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<
                 continue;
             }
         };
-        open.retain(|connection| !connection.is_finished());
-        if open.len() >= CONNECTIONS
-            && let Some(oldest) = open.pop_front()
-        {
+        // The same client on a socket for both families.
+        let remote = remote.ip().to_canonical();
+        open.retain(|(_, connection)| !connection.is_finished());
+        if let Some((_, oldest)) = too_many(&open, remote).and_then(|index| open.remove(index)) {
             oldest.abort();
         }
         let pages = Arc::clone(&pages);
@@ -108,12 +111,23 @@ async fn accept(listener: TcpListener, loopback: bool, tasks: Tasks, pages: Arc<
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
+                .keep_alive(false)
                 .max_buf_size(16 << 10)
                 .serve_connection(TokioIo::new(stream), service);
             // A client that went away or was too slow: of no interest.
             let _ = tokio::time::timeout(CONNECTION_LIFE, connection).await;
         });
-        open.push_back(connection.abort_handle());
+        open.push_back((remote, connection.abort_handle()));
+    }
+}
+
+/// Which connection makes room for one more of `remote`.
+fn too_many(open: &VecDeque<(IpAddr, AbortHandle)>, remote: IpAddr) -> Option<usize> {
+    let mut of_remote = (0..).zip(open).filter(|(_, (address, _))| *address == remote).map(|(index, _)| index);
+    match (of_remote.clone().count(), open.len()) {
+        (CONNECTIONS_PER_ADDRESS.., _) => of_remote.next(),
+        (_, CONNECTIONS..) => Some(0),
+        _ => None,
     }
 }
 

@@ -2,7 +2,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::server::CONNECTIONS;
+use socket2::{Domain, Socket, Type};
+
+use super::server::{CONNECTIONS, CONNECTIONS_PER_ADDRESS};
 use super::*;
 use crate::drain::Drain;
 use crate::telemetry::labels::TaskName;
@@ -34,6 +36,15 @@ impl Server {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         (text.split(' ').nth(1).unwrap().parse().unwrap(), text)
+    }
+
+    /// A connection of another client of this machine, without a request.
+    fn idle_from(&self, client: usize) -> TcpStream {
+        let from = SocketAddr::from(([127, 0, 0, u8::try_from(client).unwrap()], 0));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&self.at.into()).unwrap();
+        socket.into()
     }
 
     fn get(&self, target: &str, headers: &str) -> (u16, String) {
@@ -100,7 +111,7 @@ fn only_names_of_this_machine_are_served_on_loopback() {
 #[test]
 fn idle_connections_hold_up_no_probe_and_the_end_is_prompt() {
     let server = server();
-    let mut idle: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(server.at).unwrap()).collect();
+    let mut idle: Vec<_> = (0..CONNECTIONS).map(|n| server.idle_from(2 + n / CONNECTIONS_PER_ADDRESS)).collect();
     let deadline = Instant::now() + Duration::from_secs(20);
     let tasks = &server.state.telemetry.tasks;
     while tasks.live(TaskName::Admin) < i64::try_from(CONNECTIONS).unwrap() {
@@ -116,6 +127,46 @@ fn idle_connections_hold_up_no_probe_and_the_end_is_prompt() {
     let Server { state, handle, .. } = server;
     drop((idle, handle));
     assert_eq!(state.telemetry.tasks.live(TaskName::Admin), 0, "nothing outlives the server");
+}
+
+/// Many of one client, after one of another; and whether that one is still answered. `None`: it took so long that its time
+/// was over anyway.
+fn is_answered_beside_many(server: &Server) -> Option<bool> {
+    let begun = Instant::now();
+    let mut other = server.idle_from(2);
+    let hoard: Vec<_> = (0..CONNECTIONS + 10).map(|_| server.idle_from(3)).collect();
+    // They were accepted in order: what had to make room did so before this is answered.
+    let (status, text) = server.ask(&format!("GET /livez HTTP/1.1\r\n{GOOD}\r\n"));
+    assert!(status == 200 && text.contains("connection: close"), "one request each: {text}");
+    let is_open = |mut stream: &TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        stream.read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    };
+    let open = hoard.iter().filter(|stream| is_open(stream)).count();
+    assert!(open <= CONNECTIONS_PER_ADDRESS, "{open} are open");
+    let _it_may_be_closed = other.write_all(format!("GET /livez HTTP/1.1\r\n{GOOD}\r\n").as_bytes());
+    let mut text = String::new();
+    let _it_may_be_reset = other.read_to_string(&mut text);
+    (begun.elapsed() < Duration::from_secs(1)).then(|| text.starts_with("HTTP/1.1 200 "))
+}
+
+#[test]
+fn one_client_closes_only_its_own_connections() {
+    let server = server();
+    let answered = (0..20).find_map(|_| is_answered_beside_many(&server));
+    assert_eq!(answered, Some(true));
+}
+
+#[test]
+fn a_connection_without_a_request_is_closed_soon() {
+    let server = server();
+    for begins in ["", "GET /livez HTTP/1.1\r\nhost: localhost"] {
+        let (mut silent, begun) = (server.idle_from(2), Instant::now());
+        silent.write_all(begins.as_bytes()).unwrap();
+        silent.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(silent.read(&mut [0]).unwrap(), 0, "closed without a word");
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
 }
 
 #[test]

@@ -86,9 +86,15 @@ fn files(directory: &Path) -> Result<[Vec<u8>; 3], ConnectError> {
     let read = |name: &str| -> Result<Vec<u8>, ConnectError> {
         let path = directory.join(name);
         let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(FILE_BYTES).read_to_end(&mut bytes));
-        read.map_err(|error| ConnectError::File { path, problem: error.to_string() })?;
-        Ok(bytes)
+        let read = File::open(&path).and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(_) if bytes.len() as u64 > FILE_BYTES => {
+                let problem = format!("it has more than {FILE_BYTES} bytes, the most for certificates or a key");
+                Err(ConnectError::File { path, problem })
+            }
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(ConnectError::File { path, problem: error.to_string() }),
+        }
     };
     Ok([read("ca.crt")?, read("tls.crt")?, read("tls.key")?])
 }
@@ -186,4 +192,27 @@ pub(super) fn random() -> u64 {
     // Without randomness every pause is the shortest of its spread and the order is the resolver's.
     let _ = ::aws_lc_rs::rand::fill(&mut bytes);
     u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{ConnectError, FILE_BYTES, TlsDirectory};
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_is_named_and_not_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["ca.crt", "tls.crt", "tls.key"] {
+            fs::write(directory.path().join(name), "none").unwrap();
+        }
+        fs::write(directory.path().join("ca.crt"), vec![b'\n'; usize::try_from(FILE_BYTES).unwrap()]).unwrap();
+        let problem = async || match TlsDirectory::read(directory.path()).await.unwrap_err() {
+            ConnectError::File { path, problem } => format!("{}: {problem}", path.file_name().unwrap().display()),
+            other => other.to_string(),
+        };
+        assert_eq!(problem().await, "ca.crt: holds no certificate");
+        fs::write(directory.path().join("ca.crt"), vec![b'\n'; usize::try_from(FILE_BYTES).unwrap() + 1]).unwrap();
+        assert_eq!(problem().await, "ca.crt: it has more than 1048576 bytes, the most for certificates or a key");
+    }
 }

@@ -3,6 +3,9 @@
 //! While a write runs, states pass by unwritten; and the disk is left alone for nine times as long as a write took, so
 //! that a large configuration that changes all the time costs a tenth of a processor at most.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +22,8 @@ use super::{Obey, disk};
 
 /// The longest pause between two writes.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How often is asked whether there are other keys to seal with: the old ones will not open for ever.
+/// How often is asked whether there are other keys to seal with, since the old ones will not open for ever; and how soon a
+/// write that failed is tried again.
 const KEYS: Duration = Duration::from_secs(5);
 
 /// A state as it goes to the disk.
@@ -41,7 +45,7 @@ struct Writer {
     newest: watch::Receiver<Option<Copy>>,
     /// With which keys the last write sealed.
     sealed_with: Option<Arc<Keyring>>,
-    /// Said once, not for each try.
+    /// The last write failed. Said once, not for each try.
     is_failing: bool,
 }
 
@@ -83,13 +87,16 @@ impl Writer {
                 changed = self.newest.changed() => changed.is_ok(),
                 () = sleep(KEYS) => {
                     let is_sealed = self.sealed_with.as_ref().is_none_or(|keys| Arc::ptr_eq(keys, &self.obey.keyring()));
-                    if is_sealed {
+                    if is_sealed && !self.is_failing {
                         continue;
                     }
                     true
                 }
             };
             if !is_open {
+                if self.is_failing {
+                    self.write().await;
+                }
                 return;
             }
             let began = Instant::now();

@@ -50,7 +50,11 @@ pub(super) async fn run(
         let waits_since = watch.session.waits_since();
         tokio::select! {
             message = inbound.message() => match message? {
-                Some(message) => watch.take(message)?,
+                Some(message) => {
+                    watch.take(message)?;
+                    // Many pods may say much at one moment; others on this thread have their turn between messages.
+                    tokio::task::yield_now().await;
+                }
                 None => return Ok(()),
             },
             changed = editions.changed(), if waits_since.is_none() => {
