@@ -3,7 +3,7 @@
 //!
 //! Reads the source text: the tables of replies are private, and a default is easier found where it is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
 
@@ -68,6 +68,23 @@ fn http_status(constant: &str) -> &'static str {
         "SERVICE_UNAVAILABLE" => "503",
         _ => "a status that this test does not know",
     }
+}
+
+/// Reasons of `Reachable` are words of the data plane.
+#[test]
+fn every_way_not_to_reach_a_backend_is_told() -> io::Result<()> {
+    let (verdict, page) = (read("dataplane/src/probe/verdict.rs")?, read("docs/conditions.md")?);
+    let code = between(&verdict, "use crate", "#[cfg(test)]");
+    // A word alone between quotes: sentences have spaces.
+    let is_word =
+        |text: &&str| text.starts_with(char::is_uppercase) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let said: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_word).collect();
+    let section = between(&page, "## Reachable", "\n## ");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| False | `")?.split_once('`'));
+    let told: BTreeSet<&str> = rows.map(|(reason, _)| reason).collect();
+    assert!(said.len() > 15, "the source was not understood: {said:?}");
+    assert_eq!(said, told, "dataplane/src/probe/verdict.rs on the left, docs/conditions.md on the right");
+    Ok(())
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The suites are the same on the local cluster and on kind; what differs is here and in `e2e/cluster/{local,kind}.sh`. It starts no cluster: a test
 //! that finds none fails and says which command brings one. Writing goes by kubectl, as users do it; looking, which polls, by the API itself.
 
+pub mod audit;
 pub mod flux;
 pub mod install;
 pub mod namespace;

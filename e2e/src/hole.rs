@@ -1,6 +1,6 @@
 //! Peers that are no use: one that accepts and never answers, one that drops every connection, one where nothing listens.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -26,7 +26,12 @@ pub struct Hole {
 
 impl Hole {
     pub fn open(manner: Manner) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a port for a black hole")?;
+        Self::open_at(IpAddr::V4(Ipv4Addr::LOCALHOST), manner)
+    }
+
+    /// The same where pods of a cluster reach it.
+    pub fn open_at(host: IpAddr, manner: Manner) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0)).context("a port for a black hole")?;
         let address = listener.local_addr().context("address of a black hole")?;
         let (stop, accepted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&accepted));
@@ -47,6 +52,10 @@ impl Hole {
 
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Connections taken so far: proof that someone tried.

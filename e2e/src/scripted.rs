@@ -41,7 +41,8 @@ impl Scripted {
         Self::start_at(IpAddr::V4(Ipv4Addr::LOCALHOST), script)
     }
 
-    fn start_at(host: IpAddr, script: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Result<Self> {
+    /// The same where pods of a cluster reach it.
+    pub fn start_at(host: IpAddr, script: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind((host, 0)).context("a port for a scripted server")?;
         let address = listener.local_addr().context("address of a scripted server")?;
         let (stop, script) = (Arc::new(AtomicBool::new(false)), Arc::new(script));

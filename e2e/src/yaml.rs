@@ -1,4 +1,6 @@
-//! The YAML of the tests' resources: short builders for what `ringway run -f DIR` reads.
+//! The YAML of the tests' resources: short builders for what `ringway run -f DIR` reads, and for what stands beside it in a cluster.
+
+use std::net::SocketAddr;
 
 /// An `MCPBackend` at a URL. Only `Auto` settings: what the tests use is what a user starts with.
 pub fn backend(name: &str, url: &str) -> String {
@@ -33,6 +35,18 @@ pub fn route(name: &str, path: &str, backends: &[(&str, &str)]) -> String {
         text.push_str(&format!("  - ref: {{ name: {backend} }}\n    prefix: {prefix:?}\n"));
     }
     text
+}
+
+/// A Service on port 8080 whose only endpoint is not a pod.
+pub fn outside(name: &str, address: SocketAddr) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec: {{ ports: [{{ name: mcp, port: 8080 }}] }}\n---\n\
+         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: {name}-e2e\n  \
+         labels: {{ kubernetes.io/service-name: {name} }}\naddressType: IPv4\n\
+         endpoints: [{{ addresses: [{}], conditions: {{ ready: true }} }}]\nports: [{{ name: mcp, port: {} }}]\n",
+        address.ip(),
+        address.port()
+    )
 }
 
 /// Several documents as one file.

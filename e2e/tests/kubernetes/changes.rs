@@ -57,7 +57,7 @@ fn a_rotated_secret_is_used_at_once() -> Result<()> {
         }
         None
     })?;
-    namespace.apply(&outside("rotated", server.address()))?;
+    namespace.apply(&yaml::outside("rotated", server.address()))?;
     let secret = |token: &str| {
         format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: rotated }}\nstringData: {{ token: {token} }}\n")
     };
@@ -155,7 +155,7 @@ fn a_dead_server_fails_no_deployment() -> Result<()> {
     // A Service whose only endpoint is an address where nothing listens.
     let dead = std::net::SocketAddr::new(cluster.host()?, 9);
     let objects = yaml::documents(&[
-        outside("dead", dead),
+        yaml::outside("dead", dead),
         yaml::service("dead", "dead", ""),
         yaml::route("dead", "/dead", &[("dead", "")]),
     ]);
@@ -198,16 +198,4 @@ fn tools(address: std::net::SocketAddr, path: &str, wanted: &[&str]) -> Result<(
         Ok(Some(()))
     })
     .with_context(|| format!("last seen: {last:?}"))
-}
-
-/// A Service on port 8080 whose only endpoint is not a pod.
-fn outside(name: &str, address: std::net::SocketAddr) -> String {
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec: {{ ports: [{{ name: mcp, port: 8080 }}] }}\n---\n\
-         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: {name}-e2e\n  \
-         labels: {{ kubernetes.io/service-name: {name} }}\naddressType: IPv4\n\
-         endpoints: [{{ addresses: [{}], conditions: {{ ready: true }} }}]\nports: [{{ name: mcp, port: {} }}]\n",
-        address.ip(),
-        address.port()
-    )
 }

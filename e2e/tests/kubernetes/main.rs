@@ -12,6 +12,8 @@ mod health;
 mod install;
 mod nodes;
 mod outage;
+mod reachable;
+mod reasons;
 mod rights;
 mod same_yaml;
 mod tenants;

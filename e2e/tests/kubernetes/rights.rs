@@ -2,12 +2,10 @@
 //! tests (`.config/nextest.toml`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use ringway_e2e::cluster::install::{Install, NAMESPACE, RELEASE};
-use ringway_e2e::cluster::{Cluster, object};
+use ringway_e2e::cluster::{Cluster, audit, object};
 use serde_json::Value;
 
 #[test]
@@ -15,12 +13,9 @@ fn nothing_was_refused() -> Result<()> {
     let cluster = Cluster::running()?;
     let _install = Install::shared(&cluster)?;
     let operator = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}-operator");
-    let log = env::var("RINGWAY_CLUSTER_AUDIT").context("RINGWAY_CLUSTER_AUDIT: set by `cluster.sh exec`")?;
-    let log = fs::read_to_string(&log).with_context(|| format!("the audit log {log}"))?;
     let (mut asked, mut refused) = (0, BTreeMap::<String, usize>::new());
     let (mut pods, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-    // The last line may be half written.
-    for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+    for event in audit::events()? {
         // An uninstall takes the rights away before the pods.
         if object::text(&event, "/verb") == Some("delete")
             && object::text(&event, "/objectRef/name").is_some_and(|name| name.starts_with(RELEASE))
