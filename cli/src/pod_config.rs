@@ -2,7 +2,7 @@
 //!
 //! Secrets do not count: all of them look alike here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -44,12 +44,18 @@ pub struct Odd {
 /// Compares by content; the counter of each pod's own snapshots does not count.
 #[must_use]
 pub fn compare(configs: &[(&str, &Value)]) -> Comparison {
-    let mut groups: BTreeMap<String, Vec<(&str, &Value)>> = BTreeMap::new();
-    for (pod, config) in configs {
-        let content: Vec<&Value> = KINDS.iter().map(|(member, _)| &config[*member]).collect();
-        groups.entry(format!("{content:?}")).or_default().push((pod, config));
+    let mut groups: Vec<Vec<(&str, &Value)>> = Vec::new();
+    for &(pod, config) in configs {
+        let is_like = |group: &&mut Vec<(&str, &Value)>| {
+            group.first().is_some_and(|(_, first)| KINDS.iter().all(|(member, _)| first[*member] == config[*member]))
+        };
+        match groups.iter_mut().find(is_like) {
+            Some(group) => group.push((pod, config)),
+            None => groups.push(vec![(pod, config)]),
+        }
     }
-    let Some(most) = groups.values().max_by_key(|group| group.len()) else { return Comparison::Nothing };
+    // Of two that are as large, the first.
+    let Some(most) = groups.iter().rev().max_by_key(|group| group.len()) else { return Comparison::Nothing };
     let Some((reference, expected)) = most.first().copied() else { return Comparison::Nothing };
     if groups.len() == 1 {
         return Comparison::Alike { pods: Pods(configs.len()), counts: Counts::of(expected) };

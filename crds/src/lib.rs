@@ -15,6 +15,7 @@ mod group_kind;
 pub mod kube;
 pub mod manifest;
 mod metadata;
+pub mod name;
 pub mod policy;
 mod quantity;
 mod reference;

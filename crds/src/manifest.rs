@@ -160,7 +160,12 @@ fn object<Spec: JsonSchema, Status: JsonSchema>(names: &Names) -> Value {
 }
 
 fn labels(names: &Names) -> Map<String, Value> {
-    let all = [("app.kubernetes.io/name", "ringway"), ("app.kubernetes.io/part-of", "ringway")];
+    let all = [
+        ("app.kubernetes.io/name", "ringway"),
+        ("app.kubernetes.io/part-of", "ringway"),
+        // So that `ringway status` can say of which version they are when their schemas are not its own.
+        ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION")),
+    ];
     all.iter().chain(names.labels).map(|(key, value)| ((*key).to_owned(), (*value).into())).collect()
 }
 

@@ -5,6 +5,7 @@
 
 pub mod debug;
 pub mod health;
+pub(crate) mod loopback;
 mod server;
 
 use std::io;

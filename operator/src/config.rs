@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use ringway_crds::name::is_dns_label;
 use ringway_translate::install::ClusterInstall;
 
 /// Observes Ringway's resources, tells the data plane what to serve, and writes what became of them into their status.
@@ -69,11 +70,11 @@ fn parse(path: &Path, text: &str) -> Result<ClusterInstall, ConfigError> {
     let install: ClusterInstall = serde_yaml::from_str(text)
         .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
     let invalid = |field, message: String| Err(ConfigError::Invalid { path: path.to_owned(), field, message });
-    if !is_label(&install.namespace) {
+    if !is_dns_label(&install.namespace) {
         return invalid("namespace", format!("`{}` is no name of a namespace", install.namespace));
     }
     // With `-session-keys` behind it, it is still a name of an object.
-    if !is_label(&install.name) || install.name.len() > 50 {
+    if !is_dns_label(&install.name) || install.name.len() > 50 {
         return invalid("name", format!("`{}` must be a DNS label of at most 50 characters", install.name));
     }
     let port = install.default_listener.port;
@@ -81,11 +82,6 @@ fn parse(path: &Path, text: &str) -> Result<ClusterInstall, ConfigError> {
         return invalid("defaultListener.port", format!("{port} is none of `ports`: nobody could reach it"));
     }
     Ok(install)
-}
-
-fn is_label(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && text.len() <= 63 && text.bytes().all(is_inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 #[cfg(test)]

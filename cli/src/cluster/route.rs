@@ -6,6 +6,7 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, ResourceExt};
+use ringway_crds::name::{is_dns_label, is_object_name};
 use ringway_crds::{GROUP, VERSION};
 use serde_json::Value;
 use url::Url;
@@ -137,16 +138,9 @@ impl RouteName {
             (None, Some(namespace)) => (namespace, text),
             _ => return None,
         };
-        let fits = is_label(namespace) && name.len() <= 253 && name.split('.').all(is_label);
+        let fits = is_dns_label(namespace) && is_object_name(name);
         fits.then(|| Self { namespace: namespace.to_owned(), name: name.to_owned() })
     }
-}
-
-/// RFC 1123, as Kubernetes wants names.
-fn is_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = text.bytes().next().is_some_and(inner) && text.bytes().last().is_some_and(inner);
-    ends && text.len() <= 63 && text.bytes().all(|byte| inner(byte) || byte == b'-')
 }
 
 impl std::fmt::Display for RouteName {

@@ -3,6 +3,8 @@
 //! Each rule is a predicate, and a constant that says it in words. No fields are known here. Called by `source` and
 //! the rules.
 
+pub(crate) use ringway_crds::name::{is_dns_label, is_object_name};
+
 /// In words: [`is_object_name`].
 pub(crate) const OBJECT_NAME: &str =
     "must be a DNS name of at most 253 characters: lower-case letters, digits, `-` and `.`";
@@ -10,23 +12,6 @@ pub(crate) const OBJECT_NAME: &str =
 pub(crate) const DNS_LABEL: &str = "must be a DNS label of at most 63 characters: lower-case letters, digits and `-`";
 /// In words: [`is_mcp_name`].
 pub(crate) const MCP_NAME: &str = "must be 1 to 128 of the characters A-Z a-z 0-9 _ . -";
-
-/// RFC 1123 label as Kubernetes has it.
-pub(crate) fn is_dns_label(text: &str) -> bool {
-    text.len() <= 63 && is_label(text)
-}
-
-fn is_label(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
-/// RFC 1123 subdomain as Kubernetes has it for names of objects: its labels have no bound of their own.
-pub(crate) fn is_object_name(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_label)
-}
 
 /// A host name to match: a DNS name, or one with a `*.` in front; never an IP address (Gateway API, Hostname).
 pub(crate) fn is_hostname_pattern(text: &str) -> bool {

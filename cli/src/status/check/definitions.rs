@@ -40,15 +40,23 @@ fn judge(kind: &str, definition: &Value, version: &str) -> Check {
         let why = established.map_or_else(|| "no condition says so".to_owned(), |one| one.message);
         return Check::problem(
             format!("the CRD of {kind} is not established: {why}"),
-            format!("kubectl describe crd of {kind}; another CRD may claim the same names"),
+            format!("kubectl describe crd {}; another CRD may claim the same names", crd_name(kind)),
         );
     }
     if is_ours(kind, definition) {
         return Check::ok(format!("{kind} is established, as this version has it"));
     }
     let label = definition["metadata"]["labels"][VERSION_LABEL].as_str();
+    // An edited one keeps its label.
+    let label = label.filter(|label| *label != version);
     let found = label.map_or_else(|| "of another version".to_owned(), |label| format!("of version {label}"));
     Check::warning(format!("the CRD of {kind} is {found}, this command of {version}: their schemas differ"), INSTALL)
+}
+
+/// As the API server has it, for a command.
+fn crd_name(kind: &str) -> String {
+    let ours = OURS.into_iter().find(|one| one.kind() == kind);
+    ours.map_or_else(String::new, |one| format!("{}.{}", one.plural(), one.group()))
 }
 
 /// Does it say of the objects what this version says? Other parts may be the packager's.

@@ -205,8 +205,15 @@ fn definitions_must_be_there_established_and_of_this_version() {
         let spec = &mut one["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
         spec["properties"].as_object_mut().unwrap().remove("path");
     };
-    let (level, text) = with(older);
-    assert!(level == Level::Warning && text.contains("of another version") && text.contains(VERSION), "{text}");
+    for label in [Value::Null, json!(VERSION)] {
+        let (level, text) = after(|facts| {
+            let mut one = definition("MCPRoute");
+            older(&mut one);
+            one["metadata"]["labels"]["app.kubernetes.io/version"] = label;
+            facts.definitions.insert("MCPRoute", Ok(Some(one)));
+        });
+        assert!(level == Level::Warning && text.contains("of another version") && text.contains(VERSION), "{text}");
+    }
     let (level, text) = after(|facts| {
         let mut one = definition("MCPRoute");
         older(&mut one);
@@ -216,6 +223,12 @@ fn definitions_must_be_there_established_and_of_this_version() {
     assert!(level == Level::Warning && text.contains("of version 1.2.2, this command of 1.2.3"), "{text}");
     let (level, text) = with(|one| one["status"]["conditions"][0]["status"] = json!("False"));
     assert!(level == Level::Problem && text.contains("not established"), "{text}");
+    let mut facts = healthy();
+    let mut one = definition("MCPRoute");
+    one["status"]["conditions"][0]["status"] = json!("False");
+    facts.definitions.insert("MCPRoute", Ok(Some(one)));
+    let remedy = format!("{:?}", report(&facts));
+    assert!(remedy.contains("kubectl describe crd mcproutes.ringway.dev;"), "{remedy}");
     let (level, text) = with(|one| one["spec"]["versions"][0]["served"] = json!(false));
     assert!(level == Level::Problem && text.contains("does not serve v1alpha1"), "{text}");
     let (level, text) = after(|facts| drop(facts.definitions.insert("MCPRoute", Ok(None))));

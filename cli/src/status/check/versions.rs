@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use crate::status::facts::InstallFacts;
 use crate::status::report::Check;
 
-/// What chart and manifests write on what they install; on CRDs only a packager does.
+/// What chart and manifests write on what they install, the CRDs included.
 pub(super) const VERSION_LABEL: &str = "app.kubernetes.io/version";
 
 pub(super) fn checks(command: &str, facts: &InstallFacts) -> Vec<Check> {
