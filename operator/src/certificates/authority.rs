@@ -145,6 +145,15 @@ impl Authority {
                 due.retired.push(pem.clone());
             }
         }
+        if Validity::of_pem(&self.signer.certificate_pem)?.end <= now {
+            // Nobody trusts it any more, so there is no gap to bridge.
+            due.signer = match &self.next {
+                Some(next) if Validity::of_pem(&next.certificate_pem)?.end > now => next.clone(),
+                _ => Signer::new(name, now)?,
+            };
+            due.next = None;
+            return Ok(Some(due));
+        }
         match &self.next {
             None if Validity::of_pem(&self.signer.certificate_pem)?.remaining(now) * 3 <= LIFE => {
                 due.next = Some(Signer::new(name, now)?);

@@ -87,6 +87,26 @@ fn an_authority_turns_over_without_a_gap() {
 }
 
 #[test]
+fn an_authority_that_has_ended_is_replaced_at_once() {
+    // An operator that was off for months, or a cluster restored from a backup.
+    let now = Timestamp::now();
+    let old = Authority::new("test", now - LIFE - DAY).expect("made");
+    let new = stored(&old).due("test", now).expect("decided").expect("due");
+    assert!(new.signer != old.signer && new.next.is_none() && new.retired.is_empty());
+    assert_eq!(stored(&new).due("test", now).expect("decided"), None, "once");
+    let (bundle, server, pod) = (new.bundle(), leaf(&new, Part::Operator, now), leaf(&new, Part::Dataplane, now));
+    assert_eq!(shake((&server, &bundle), (&pod, &bundle), NAME), Ok(()), "it can sign");
+
+    // One that was made in time signs now, however short its introduction was.
+    let introduced = Authority { next: Some(new.signer.clone()), ..old.clone() };
+    let promoted = introduced.due("test", now).expect("decided").expect("due");
+    assert_eq!(promoted, Authority { signer: new.signer, next: None, retired: Vec::new() });
+    // And one that has ended as well does not.
+    let ended = Authority { next: Some(old.signer.clone()), ..old.clone() };
+    assert_ne!(ended.due("test", now).expect("decided").expect("due").signer, old.signer);
+}
+
+#[test]
 fn a_leaf_is_due_in_its_last_third_and_when_another_signs() {
     let now = Timestamp::now();
     let authority = Authority::new("test", now).expect("made");
