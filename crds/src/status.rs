@@ -9,7 +9,11 @@ use schemars::JsonSchema;
 
 use crate::schema::{at_least, keyed, list, range, text, texts};
 
+pub use crate::schema::text::FOUND_CHARACTERS;
 pub use condition::{Condition, ConditionStatus};
+
+/// Revisions of MCP, more than there are.
+pub const MOST_VERSIONS: u32 = 16;
 
 /// Of an MCPBackend.
 #[derive(Debug, JsonSchema)]
@@ -24,7 +28,7 @@ pub struct MCPBackendStatus {
     pub conditions: Vec<Condition>,
     /// The revisions of MCP that the server speaks, newest first.
     #[serde(default)]
-    #[schemars(transform = texts(0, 16, text::found))]
+    #[schemars(transform = texts(0, MOST_VERSIONS, text::found))]
     pub protocol_versions: Vec<String>,
     /// What the server calls itself.
     pub server: Option<ServerInfo>,

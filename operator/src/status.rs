@@ -179,8 +179,9 @@ fn resolved(input: Input<'_>, entry: &Entry, verdict: &Verdict) -> Condition {
     };
     let message = format!(
         "{}; the operator may not read {kind}s in namespace {namespace}: create a RoleBinding there of {role} to \
-         ServiceAccount {install}-operator of namespace {home}",
-        verdict.message
+         ServiceAccount {} of namespace {home}",
+        verdict.message,
+        input.install.service_account()
     );
     Condition::new("ResolvedRefs", State::False, "RefNotPermitted", message)
 }

@@ -193,6 +193,7 @@ httpGet: { path: {{ index . 1 }}, port: admin }
 {{- define "ringway.operatorConfig" -}}
 namespace: {{ .Release.Namespace }}
 name: {{ include "ringway.name" . }}
+serviceAccount: {{ include "ringway.serviceAccount" (list . "operator") }}
 routeNamespaces: {{ include "ringway.routeNamespaces" . }}
 secretNamespaces: {{ include "ringway.secretNamespaces" . }}
 allowedHosts: {{ toJson .Values.allowedHosts }}

@@ -27,6 +27,9 @@ pub struct ClusterInstall {
     pub namespace: String,
     /// The prefix of the names of the install's objects.
     pub name: String,
+    /// The operator's ServiceAccount, for messages that say what it may not read. Left out: `NAME-operator`.
+    #[serde(default)]
+    pub service_account: Option<String>,
     /// Whose routes without `parentRefs` join the default listener.
     pub route_namespaces: Namespaces,
     /// Where the operator may read Secrets.
@@ -83,6 +86,13 @@ impl Namespaces {
 impl From<BTreeSet<String>> for Namespaces {
     fn from(names: BTreeSet<String>) -> Self {
         if names.contains("*") { Self::All } else { Self::Only(names) }
+    }
+}
+
+impl ClusterInstall {
+    #[must_use]
+    pub fn service_account(&self) -> String {
+        self.service_account.clone().unwrap_or_else(|| format!("{}-operator", self.name))
     }
 }
 

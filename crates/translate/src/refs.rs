@@ -126,8 +126,10 @@ impl<'a> Refs<'a> {
             (Unread::Forbidden, Some(install)) if kind == GroupKind::Secret => format!(
                 "Ringway may not read Secrets of namespace {namespace}; add it to `secretNamespaces` of the chart, or \
                  create the RoleBinding: kubectl create rolebinding {0}-secret-reader --namespace={namespace} \
-                 --clusterrole={0}-secret-reader --serviceaccount={1}:{0}-operator",
-                install.name, install.namespace
+                 --clusterrole={0}-secret-reader --serviceaccount={1}:{2}",
+                install.name,
+                install.namespace,
+                install.service_account()
             ),
             (Unread::Forbidden, _) => format!("Ringway may not read {kind}s of namespace {namespace}"),
         };

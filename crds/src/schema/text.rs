@@ -6,6 +6,9 @@ use schemars::Schema;
 
 use super::rule;
 
+/// Of a name that a server gave itself; who writes it cuts it.
+pub const FOUND_CHARACTERS: u32 = 256;
+
 fn shape(schema: &mut Schema, least: u32, most: u32, pattern: &str) {
     if least > 0 {
         schema.insert("minLength".into(), least.into());
@@ -301,7 +304,7 @@ pub(crate) fn condition_type(schema: &mut Schema) {
 
 /// A name that a server gave itself; cut, never refused.
 pub(crate) fn found(schema: &mut Schema) {
-    shape(schema, 0, 256, "");
+    shape(schema, 0, FOUND_CHARACTERS, "");
 }
 
 /// A controller, as Gateway API writes it.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use ringway_config_stream::{Key, Kind as Resource, Reach};
+use ringway_crds::status::{FOUND_CHARACTERS, MOST_VERSIONS};
 use ringway_snapshot::{ListenerName, ObjectName};
 use ringway_translate::install::CONTROLLER_NAME;
 use ringway_translate::verdict::{
@@ -20,10 +21,8 @@ use crate::observe::kind::Kind;
 const ROUTE_FIELDS: &[&str] = &["observedGeneration", "conditions", "parents", "url", "backends", "tools"];
 /// Of Conflicted, where it is pods that found it.
 const NAME_CONFLICT: &str = "NameConflict";
-/// The bound of names that a server gave itself.
-const MAX_FOUND: usize = 256;
-/// Revisions of MCP, more than there are.
-const MAX_VERSIONS: usize = 16;
+const MAX_FOUND: usize = FOUND_CHARACTERS as usize;
+const MAX_VERSIONS: usize = MOST_VERSIONS as usize;
 /// What pods find of a backend.
 const FOUND: &[&str] = &["protocolVersions", "server", "tools", "prompts", "resources"];
 const NULL: &Value = &Value::Null;
