@@ -11,6 +11,7 @@
 #   cluster.sh load FILE.tar...           brings images into every node
 #   cluster.sh container-kill NODE ID     a crash: kills a container's process, as its pod's status names it
 #   cluster.sh node-kill NODE | node-boot NODE | cut NODE | join NODE       a power cut and its end, a pulled cable and its end
+#   cluster.sh silence ADDRESS | hear ADDRESS                               the API server hears nothing from there, and its end
 #
 # RINGWAY_CLUSTER_NAME keeps clusters of one machine apart; the default is made from the path of this repository.
 set -euo pipefail
@@ -90,12 +91,12 @@ command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
   up) up "$@" ;;
-  raise | down | exec | load | container-kill | node-kill | node-boot | cut | join)
+  raise | down | exec | load | container-kill | node-kill | node-boot | cut | join | silence | hear)
     need_rights "$command" "$@" # comes back only with the rights that the provider needs
     case $command in
       raise | down) "$command" "$@" ;;
       *) "provider_${command//-/_}" "$@" ;;
     esac
     ;;
-  *) fail "usage: up [NODES] [--owner PID] | down | exec COMMAND... | load FILE... | container-kill NODE ID | node-kill|node-boot|cut|join NODE" ;;
+  *) fail "usage: up [NODES] [--owner PID] | down | exec COMMAND... | load FILE... | container-kill NODE ID | node-kill|node-boot|cut|join NODE | silence|hear ADDRESS" ;;
 esac

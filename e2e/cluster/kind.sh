@@ -52,3 +52,5 @@ provider_cut() {
   docker network disconnect kind "$1"
 }
 provider_join() { docker network connect --ip "$(cat "$state/$1.address")" kind "$1"; } # nodes know each other by address
+provider_silence() { docker exec "$RINGWAY_CLUSTER_NAME-control-plane" iptables -I INPUT -s "$1" -p tcp --dport 6443 -j DROP; }
+provider_hear() { docker exec "$RINGWAY_CLUSTER_NAME-control-plane" iptables -D INPUT -s "$1" -p tcp --dport 6443 -j DROP; }

@@ -203,3 +203,5 @@ provider_node_boot() {
 }
 provider_cut() { network cp link set "$1" down; }
 provider_join() { network cp link set "$1" up; }
+provider_silence() { ip netns exec "$CLUSTER-cp" iptables -I INPUT -s "$1" -p tcp --dport 6443 -j DROP; }
+provider_hear() { ip netns exec "$CLUSTER-cp" iptables -D INPUT -s "$1" -p tcp --dport 6443 -j DROP; }

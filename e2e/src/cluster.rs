@@ -48,6 +48,12 @@ pub struct Cluster {
     _folder: TempDir,
 }
 
+/// A pod that the API server does not hear.
+#[derive(Debug)]
+pub struct Silence {
+    address: String,
+}
+
 /// How a command ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -216,10 +222,24 @@ impl Cluster {
         script(&[verb, node])
     }
 
+    /// Until the answer is dropped, nothing that a pod sends to the API server arrives there.
+    pub fn silence(&self, pod: &Value) -> Result<Silence> {
+        let address = object::text(pod, "/status/podIP").context("address of a pod")?.to_owned();
+        script(&["silence", &address])?;
+        Ok(Silence { address })
+    }
+
     /// Where pods reach this test.
     pub fn host(&self) -> Result<IpAddr> {
         let host = env::var("RINGWAY_CLUSTER_HOST").context("RINGWAY_CLUSTER_HOST: set by `cluster.sh exec`")?;
         host.parse().with_context(|| format!("RINGWAY_CLUSTER_HOST {host}"))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        // A test that failed says why by itself; the pod is of no use to the next one, which says so.
+        drop(script(&["hear", &self.address]));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The admin server: `/livez`, `/readyz`, `/metrics`.
 //!
-//! Read-only. Liveness asks whether rounds end; readiness whether a state is published and the config stream is served.
+//! Read-only. Liveness asks whether rounds end; readiness whether a state is published, can still be
+//! what holds, and the config stream is served.
 //! Neither asks for the Lease or for pods. Started by `app`.
 
 mod room;
@@ -40,6 +41,7 @@ pub struct Health {
     round: AtomicU64,
     is_published: AtomicBool,
     is_serving: AtomicBool,
+    stale: Mutex<Option<&'static str>>,
     waiting_for: Mutex<Vec<String>>,
 }
 
@@ -55,6 +57,7 @@ impl Health {
             round: AtomicU64::new(0),
             is_published: AtomicBool::new(false),
             is_serving: AtomicBool::new(false),
+            stale: Mutex::default(),
             waiting_for: Mutex::default(),
         })
     }
@@ -82,6 +85,11 @@ impl Health {
         *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner) = missing;
     }
 
+    /// Why what is published may be behind; `None`: it is not.
+    pub fn stale(&self, problem: Option<&'static str>) {
+        *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
     /// `None`: fine.
     #[must_use]
     pub fn live(&self) -> Option<String> {
@@ -97,8 +105,10 @@ impl Health {
             let missing = self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner);
             return Some(format!("no state published yet\n{}", missing.join("\n")));
         }
-        let waits = "the config stream is not served yet: waiting for the install's certificates";
-        (!self.is_serving.load(Relaxed)).then(|| waits.to_owned())
+        if !self.is_serving.load(Relaxed) {
+            return Some("the config stream is not served yet: waiting for the install's certificates".to_owned());
+        }
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).map(str::to_owned)
     }
 
     fn now(&self) -> u64 {

@@ -10,6 +10,7 @@ use ringway_translate::Install;
 use ringway_translate::install::ClusterInstall;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,7 +18,8 @@ use crate::admin::{self, Health};
 use crate::certificates::{Identity, Keeper};
 use crate::config::Args;
 use crate::events::Events;
-use crate::lease::{self, Candidate, Claim};
+use crate::freshness;
+use crate::lease::{self, Candidate, Claim, Told};
 use crate::metrics::Metrics;
 use crate::observe::Observer;
 use crate::publish::{self, Publisher};
@@ -42,11 +44,14 @@ struct Common {
     client: Client,
     install: ClusterInstall,
     claim: watch::Receiver<Claim>,
+    answered: watch::Receiver<Instant>,
     publisher: Arc<Publisher>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Of statuses, while the Lease is held.
+    writes: TaskTracker,
 }
 
 /// Runs until `shutdown`, then gives the Lease back and ends every stream.
@@ -60,9 +65,12 @@ pub async fn run(args: Args, install: ClusterInstall, shutdown: impl Future<Outp
     let metrics = metrics(&publisher);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (claims, claim) = watch::channel(Claim::default());
-    let candidate = candidate(&args, &install);
-    tasks.spawn(lease::run(client.clone(), candidate, claims, stop.clone().cancelled_owned()));
-    let common = Common { client, install, claim, publisher, metrics, health, stop, tasks };
+    let (told, answered) = watch::channel(Instant::now());
+    let told = Told { claims, answered: told };
+    let (candidate, writes) = (candidate(&args, &install), TaskTracker::new());
+    let ended = ended(stop.clone(), writes.clone());
+    tasks.spawn(lease::run(client.clone(), candidate, told, stop.clone().cancelled_owned(), ended));
+    let common = Common { client, install, claim, answered, publisher, metrics, health, stop, tasks, writes };
     let admin = admin::serve(admin_listener, Arc::clone(&common.health), Arc::clone(&common.metrics));
     common.spawn(admin);
     let mut identity = common.certificates(args.pod_ip);
@@ -106,12 +114,20 @@ impl Common {
     fn rounds(&self, pod: String) {
         let observer = Observer::new(self.client.clone(), self.install.clone());
         observer.start();
+        self.spawn(freshness::run(freshness::Parts {
+            answered: self.answered.clone(),
+            observer: Arc::clone(&observer),
+            publisher: Arc::clone(&self.publisher),
+            health: Arc::clone(&self.health),
+            metrics: Arc::clone(&self.metrics),
+        }));
         let writer = Writer::new(Context {
             client: self.client.clone(),
             observer: Arc::clone(&observer),
             claims: self.claim.clone(),
             events: Events::start(self.client.clone(), pod, Arc::clone(&self.metrics)),
             metrics: Arc::clone(&self.metrics),
+            writes: self.writes.clone(),
         });
         self.spawn(Arc::clone(&writer).run());
         let parts = Parts {
@@ -125,6 +141,13 @@ impl Common {
         };
         self.spawn(Reconciler::new(parts).run());
     }
+}
+
+/// When no status is being written any more, at the end.
+async fn ended(stop: CancellationToken, writes: TaskTracker) {
+    stop.cancelled().await;
+    writes.close();
+    writes.wait().await;
 }
 
 fn candidate(args: &Args, install: &ClusterInstall) -> Candidate {

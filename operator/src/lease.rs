@@ -27,6 +27,8 @@ pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 pub const RETRY: Duration = Duration::from_secs(2);
 /// A call that takes longer has failed; well inside the deadline.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// For writes that are under way at the end: each has its own, shorter limit.
+const END_OF_WRITES: Duration = Duration::from_secs(5);
 /// Where other replicas find the holder's config stream.
 pub const ADDRESS_ANNOTATION: &str = "ringway.dev/address";
 
@@ -68,26 +70,38 @@ impl Claim {
     }
 }
 
-/// Claims the Lease and keeps it, until `shutdown`; then releases it.
+/// What others learn by the Lease.
+#[derive(Debug)]
+pub struct Told {
+    pub claims: watch::Sender<Claim>,
+    /// When the last call was begun that the API server answered with the Lease as it stands, or that there is none.
+    pub answered: watch::Sender<Instant>,
+}
+
+/// Claims the Lease and keeps it, until `shutdown`; then releases it, once the `writes` of the claim have ended.
 pub async fn run(
     client: Client,
     candidate: Candidate,
-    claims: watch::Sender<Claim>,
+    told: Told,
     shutdown: impl Future<Output = ()>,
+    writes: impl Future<Output = ()>,
 ) {
     let api: Api<Lease> = Api::namespaced(client, &candidate.namespace);
     let mut elector = Elector::new(candidate.identity.clone());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        turn(&api, &candidate, &mut elector).await;
+        turn(&api, &candidate, &mut elector, &told.answered).await;
         let claim = elector.claim(Instant::now());
-        claims.send_if_modified(|old| told(old, claim, Instant::now()));
+        told.claims.send_if_modified(|old| changed(old, claim, Instant::now()));
         tokio::select! {
             () = tokio::time::sleep(RETRY) => {}
             () = &mut shutdown => break,
         }
     }
-    claims.send_replace(Claim::default());
+    told.claims.send_replace(Claim::default());
+    if tokio::time::timeout(END_OF_WRITES, writes).await.is_err() {
+        tracing::warn!("writes under way did not end; the lease is released all the same");
+    }
     if let Some(lease) = elector.release() {
         let lease = free(lease);
         match call(api.replace(lease.metadata.name.as_deref().unwrap_or_default(), &PostParams::default(), &lease))
@@ -100,13 +114,14 @@ pub async fn run(
 }
 
 /// One look at the Lease, and what follows from it. Failures leave the claim to run out.
-async fn turn(api: &Api<Lease>, candidate: &Candidate, elector: &mut Elector) {
+async fn turn(api: &Api<Lease>, candidate: &Candidate, elector: &mut Elector, answered: &watch::Sender<Instant>) {
     // Before the call: the holder's time is counted from when it asked, not from when it was answered.
     let asked = Instant::now();
     let seen = match call(api.get_opt(&candidate.lease)).await {
         Ok(lease) => lease,
         Err(error) => return tracing::warn!(error, "the lease cannot be read"),
     };
+    answered.send_replace(asked);
     let step = elector.step(asked, seen.as_ref().map(Seen::of));
     let written = match (step, seen) {
         (Step::Wait, _) => return,
@@ -124,7 +139,7 @@ async fn turn(api: &Api<Lease>, candidate: &Candidate, elector: &mut Elector) {
 
 /// True: someone has to know at once. A renewal alone wakes nobody, unless it came late: what was to be written after the
 /// claim had run out was not.
-fn told(old: &mut Claim, new: Claim, now: Instant) -> bool {
+fn changed(old: &mut Claim, new: Claim, now: Instant) -> bool {
     let (held, holds) = (old.until.is_some(), new.until.is_some());
     let has_lapsed = held && !old.is_current(now);
     match (held, holds) {
@@ -200,10 +215,10 @@ mod tests {
         let now = Instant::now();
         let claim = |seconds| Claim::held_until(now + Duration::from_secs(seconds));
         let mut known = Claim::default();
-        assert!(told(&mut known, claim(10), now), "acquired");
-        assert!(!told(&mut known, claim(12), now + Duration::from_secs(2)), "renewed");
-        assert!(told(&mut known, claim(22), now + Duration::from_secs(12)), "nothing could be written for a moment");
-        assert!(!told(&mut known, claim(24), now + Duration::from_secs(14)), "renewed");
-        assert!(told(&mut known, Claim::default(), now + Duration::from_secs(30)), "lost");
+        assert!(changed(&mut known, claim(10), now), "acquired");
+        assert!(!changed(&mut known, claim(12), now + Duration::from_secs(2)), "renewed");
+        assert!(changed(&mut known, claim(22), now + Duration::from_secs(12)), "nothing could be written for a moment");
+        assert!(!changed(&mut known, claim(24), now + Duration::from_secs(14)), "renewed");
+        assert!(changed(&mut known, Claim::default(), now + Duration::from_secs(30)), "lost");
     }
 }

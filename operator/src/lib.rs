@@ -7,6 +7,7 @@ pub mod app;
 pub mod certificates;
 pub mod config;
 pub mod events;
+pub mod freshness;
 pub mod lease;
 pub mod metrics;
 pub mod observe;

@@ -60,6 +60,8 @@ pub struct Metrics {
     pub backlog: Gauge,
     /// 1 while this replica holds the Lease.
     pub leader: Gauge<i64, AtomicI64>,
+    /// 1 while what is published may be behind.
+    pub stale: Gauge,
     pub events_dropped: Counter<u64, AtomicU64>,
 }
 
@@ -87,6 +89,7 @@ impl Metrics {
             lag: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
             backlog: Gauge::default(),
             leader: Gauge::default(),
+            stale: Gauge::default(),
             events_dropped: Counter::default(),
         };
         let registry = &mut metrics.registry;
@@ -102,6 +105,9 @@ impl Metrics {
         registry.register_with_unit("apply_lag", help, Unit::Seconds, metrics.lag.clone());
         registry.register("status_backlog", "Statuses that wait to be written", metrics.backlog.clone());
         registry.register("leader", "1 while this replica holds the lease", metrics.leader.clone());
+        let help =
+            "1 while the API server has not answered for so long that nothing is offered to pods with a configuration";
+        registry.register("stale", help, metrics.stale.clone());
         registry.register("events_dropped", "Events dropped for want of room", metrics.events_dropped.clone());
         metrics
     }

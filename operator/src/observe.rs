@@ -45,6 +45,8 @@ pub struct Observer {
     rights: Rights,
     ticks: channel::Sender<Ticks>,
     fleet: channel::Sender<Option<Fleet>>,
+    /// Each time every watch begins anew.
+    renewals: channel::Sender<()>,
     tasks: TaskTracker,
 }
 
@@ -61,6 +63,7 @@ impl Observer {
             rights: Rights::default(),
             ticks: channel::Sender::default(),
             fleet: channel::Sender::default(),
+            renewals: channel::Sender::default(),
             tasks: TaskTracker::new(),
         })
     }
@@ -75,7 +78,7 @@ impl Observer {
                 Reach::Narrow => {}
             }
         }
-        self.tasks.spawn(pods::watch(self.client.clone(), self.install.clone(), self.fleet.clone()));
+        self.tasks.spawn(pods::watch(Arc::clone(self)));
     }
 
     #[must_use]
@@ -116,6 +119,18 @@ impl Observer {
     /// long, since one namespace must not hold up all others.
     pub async fn settled(self: &Arc<Self>, is_first: bool) -> (Observed, Ticks) {
         narrow::settled(self, is_first).await
+    }
+
+    /// Has every watch begin anew, by a list: those that were cut off do not say what they missed.
+    pub fn renew(&self) {
+        self.store().await_lists();
+        self.renewals.send_replace(());
+    }
+
+    /// Whether everything was listed since.
+    #[must_use]
+    pub fn is_renewed(&self) -> bool {
+        self.store().awaited().next().is_none()
     }
 
     /// What is still waited for before the first publish.

@@ -36,6 +36,7 @@ pub struct Publisher {
     /// Held by who publishes, for as long as that takes; nobody else waits for it.
     catalogue: Mutex<Catalogue>,
     edition: Sender<Arc<Edition>>,
+    offers_all: Sender<bool>,
     pods: Arc<Table>,
     counters: Counters,
 }
@@ -49,6 +50,7 @@ impl Publisher {
         Arc::new(Self {
             catalogue: Mutex::default(),
             edition: Sender::default(),
+            offers_all: Sender::new(true),
             pods: Table::new(),
             counters: Counters::default(),
         })
@@ -67,6 +69,12 @@ impl Publisher {
         catalogue.refused().cloned().collect()
     }
 
+    /// False: what is published may be behind by any time. From now on it is offered only to a pod that has nothing, or
+    /// something older still; streams of all others end.
+    pub fn offer_all(&self, offers_all: bool) {
+        self.offers_all.send_if_modified(|old| std::mem::replace(old, offers_all) != offers_all);
+    }
+
     /// All pods that this replica serves, and those that other replicas relay. Changes within some 50 ms are one.
     #[must_use]
     pub fn pods(&self) -> Receiver<Arc<Pods>> {
@@ -82,5 +90,9 @@ impl Publisher {
     /// What is published. Version 0: nothing yet.
     fn editions(&self) -> Receiver<Arc<Edition>> {
         self.edition.subscribe()
+    }
+
+    fn offers_all(&self) -> Receiver<bool> {
+        self.offers_all.subscribe()
     }
 }

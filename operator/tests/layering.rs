@@ -8,7 +8,7 @@ use ringway_testkit::layering::{self, Layering};
 /// From the top. Cargo has no say inside a crate, so this does.
 const FLOORS: &[&[&str]] = &[
     &["app"],
-    &["reconcile"],
+    &["reconcile", "freshness"],
     &["status"],
     &["events"],
     &["publish", "observe"],

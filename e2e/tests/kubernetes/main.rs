@@ -16,4 +16,5 @@ mod reachable;
 mod reasons;
 mod rights;
 mod same_yaml;
+mod stale;
 mod tenants;

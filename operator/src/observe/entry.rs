@@ -94,7 +94,7 @@ pub(super) fn revision(version: Option<&str>) -> u64 {
 type ObjectMeta = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Equal on every replica for an object of one content, whatever its status says.
-fn mark(meta: &ObjectMeta) -> u64 {
+pub(super) fn mark(meta: &ObjectMeta) -> u64 {
     let mut hash = Xxh3::new();
     let mut field = |text: &str| {
         hash.update(text.as_bytes());

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::watch::Receiver;
+use tokio::time::{Instant, sleep};
 
 /// After the first failure.
 const SHORTEST: Duration = Duration::from_millis(500);
@@ -43,9 +44,13 @@ impl Pause {
         half + Duration::from_micros(random % spread)
     }
 
-    /// Waits so long.
-    pub(super) async fn wait(&mut self) {
-        tokio::time::sleep(self.after_failure(Instant::now(), random())).await;
+    /// Waits so long, or until everything is to be listed anew.
+    pub(super) async fn wait(&mut self, renewals: &mut Receiver<()>) {
+        tokio::select! {
+            () = sleep(self.after_failure(Instant::now(), random())) => {}
+            // The sender lives as long as any watch.
+            _ = renewals.changed() => self.reset(),
+        }
     }
 }
 

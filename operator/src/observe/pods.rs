@@ -4,17 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, ResourceExt as _};
-use ringway_translate::install::ClusterInstall;
+use kube::{Api, ResourceExt as _};
 use tokio::sync::watch::Sender;
 use tokio::time::{Instant, timeout};
 
+use super::Observer;
 use super::pause::Pause;
-use super::watch::{CALL, Failure};
+use super::watch::{CALL, Failure, WATCH_SECONDS};
 
 /// By name, in the install's namespace.
 pub type Fleet = BTreeMap<String, SeenPod>;
@@ -27,21 +28,26 @@ pub struct SeenPod {
 }
 
 /// Runs for ever.
-pub(super) async fn watch(client: Client, install: ClusterInstall, fleet: Sender<Option<Fleet>>) {
-    let api: Api<Pod> = Api::namespaced(client, &install.namespace);
+pub(super) async fn watch(observer: Arc<Observer>) {
+    let install = &observer.install;
+    let api: Api<Pod> = Api::namespaced(observer.client.clone(), &install.namespace);
     let labels = format!("app.kubernetes.io/component=dataplane,app.kubernetes.io/instance={}", install.name);
-    let mut pause = Pause::default();
+    let (mut pause, mut renewals) = (Pause::default(), observer.renewals.subscribe());
     loop {
-        if let Err(error) = follow(&api, &labels, &fleet, &mut pause).await {
+        let ended = tokio::select! {
+            ended = follow(&api, &labels, &observer.fleet, &mut pause) => ended,
+            _ = renewals.changed() => continue,
+        };
+        if let Err(error) = ended {
             tracing::warn!(error = &error as &dyn std::error::Error, "watch of the data plane's pods fails");
-            pause.wait().await;
+            pause.wait(&mut renewals).await;
         }
     }
 }
 
 /// A list and what follows it, until something fails.
 async fn follow(api: &Api<Pod>, labels: &str, fleet: &Sender<Option<Fleet>>, pause: &mut Pause) -> Result<(), Failure> {
-    let mut events = pin!(watcher(api.clone(), watcher::Config::default().labels(labels)));
+    let mut events = pin!(watcher(api.clone(), watcher::Config::default().labels(labels).timeout(WATCH_SECONDS)));
     let (mut list, mut is_listing) = (Fleet::new(), true);
     while let Some(event) = if is_listing { timeout(CALL, events.next()).await? } else { events.next().await } {
         match event? {

@@ -62,6 +62,8 @@ pub struct Store {
     observed: Observed,
     /// Watches whose first list is in.
     listed: BTreeSet<Scope>,
+    /// Of these, those whose next list is waited for.
+    awaited: BTreeSet<Scope>,
     troubles: BTreeMap<Scope, Trouble>,
     /// What is kept of the narrow kinds.
     wanted: BTreeSet<Reference>,
@@ -151,10 +153,11 @@ impl Store {
         self.put(kind, name, object)
     }
 
-    /// What the API server answered to a write. An object that is gone meanwhile stays gone.
+    /// What the API server answered to a write of a status. An object that is gone meanwhile stays gone, and one that is
+    /// another by now is the watch's to tell: by the answer, all that came before would count as seen.
     pub fn refresh(&mut self, kind: Kind, object: DynamicObject) -> Change {
         let held = self.observed.find(kind, &name_of(&object));
-        if held.is_some_and(|held| Some(held.uid.as_str()) == object.metadata.uid.as_deref()) {
+        if held.is_some_and(|held| held.mark == entry::mark(&object.metadata)) {
             return self.apply(kind, object);
         }
         Change::Nothing
@@ -170,6 +173,7 @@ impl Store {
     /// A whole list: what it does not hold is gone from the scope. `version`: of the list, or of one before it.
     pub fn list(&mut self, scope: &Scope, version: u64, objects: Vec<DynamicObject>) -> Change {
         self.listed.insert(scope.clone());
+        self.awaited.remove(scope);
         // Also when it is smaller: then an etcd was restored.
         if scope.kind.reach() == Reach::Narrow {
             self.horizons.insert(scope.clone(), version);
@@ -258,6 +262,7 @@ impl Store {
         let mut change = if self.set_trouble(scope, Some(trouble)) { Change::Config } else { Change::Nothing };
         if trouble == Trouble::Absent && scope.kind.reach() == Reach::Optional {
             self.listed.insert(scope.clone());
+            self.awaited.remove(scope);
             change = change.max(self.clear(scope));
         }
         change
@@ -266,6 +271,7 @@ impl Store {
     /// No watch speaks for the scope any more.
     pub fn forget(&mut self, scope: &Scope) -> Change {
         self.listed.remove(scope);
+        self.awaited.remove(scope);
         self.set_trouble(scope, None);
         self.horizons.remove(scope);
         self.pending.retain(|(kind, name), _| Scope::of(*kind, name) != *scope);
@@ -290,6 +296,17 @@ impl Store {
         self.pending.retain(|reference, _| wanted.contains(reference));
         self.wanted = wanted;
         change
+    }
+
+    /// From now on, every watch that reads anything is to list it anew.
+    pub fn await_lists(&mut self) {
+        let is_read = |scope: &&Scope| self.troubles.get(scope) != Some(&Trouble::Absent);
+        self.awaited = self.listed.iter().filter(is_read).cloned().collect();
+    }
+
+    /// Whose list is not in since.
+    pub fn awaited(&self) -> impl Iterator<Item = &Scope> {
+        self.awaited.iter()
     }
 
     /// Whether anything is held of the scope.

@@ -28,6 +28,9 @@ const DISCOVERY_INTERVAL: Duration = Duration::from_secs(30);
 const DISCOVERY_RETRY: Duration = Duration::from_secs(2);
 /// For an answer, or a page of a list. Nobody else bounds these calls.
 pub(super) const CALL: Duration = Duration::from_secs(30);
+/// After so long a watch is made anew where it ended, so that one that went dead without a word is noticed: well within
+/// the time that a pod holds. Those of Secrets, of which there are many, keep kube's time of some minutes.
+pub(super) const WATCH_SECONDS: u32 = 20;
 /// How long names gather that are asked for.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Objects in a page of a list.
@@ -53,6 +56,7 @@ pub(super) async fn where_permitted(observer: Arc<Observer>, scope: Scope) {
 /// Until the operator may read there. What was read by a right that is gone is forgotten.
 async fn permitted(observer: &Observer, scope: &Scope) {
     let (mut pause, mut denial) = (Pause::default(), Denial::default());
+    let mut renewals = observer.renewals.subscribe();
     loop {
         let (failure, trouble) = match observer.rights.may_read(&observer.client, scope).await {
             Ok(true) => return,
@@ -65,7 +69,7 @@ async fn permitted(observer: &Observer, scope: &Scope) {
             observer.change(|store| store.trouble(scope, trouble));
         }
         // The longest of its pauses is for who fails, not for who is refused.
-        let _ = timeout(LOOK, pause.wait()).await;
+        let _ = timeout(LOOK, pause.wait(&mut renewals)).await;
     }
 }
 
@@ -126,10 +130,15 @@ async fn served(client: &Client, kind: Kind) -> Result<Option<&'static str>, Fai
 async fn run(observer: &Observer, scope: &Scope, version: &str, pause: &mut Pause) {
     let resource = scope.kind.resource(&api_version(scope.kind, version));
     let api = api(observer, scope, &resource);
+    let mut renewals = observer.renewals.subscribe();
     loop {
-        let Err(failure) = watch(observer, scope, &api, &resource.api_version, pause).await else { continue };
+        let ended = tokio::select! {
+            ended = watch(observer, scope, &api, &resource.api_version, pause) => ended,
+            _ = renewals.changed() => continue,
+        };
+        let Err(failure) = ended else { continue };
         if failure.is_outdated() {
-            pause.wait().await;
+            pause.wait(&mut renewals).await;
             continue;
         }
         let trouble = failure.trouble();
@@ -140,11 +149,11 @@ async fn run(observer: &Observer, scope: &Scope, version: &str, pause: &mut Paus
             (Reach::Narrow, Trouble::Forbidden) => {
                 observer
                     .change(|store| if store.holds(scope) { Change::Nothing } else { store.trouble(scope, trouble) });
-                return pause.wait().await;
+                return pause.wait(&mut renewals).await;
             }
             _ => observer.change(|store| store.trouble(scope, trouble)),
         }
-        pause.wait().await;
+        pause.wait(&mut renewals).await;
     }
 }
 
@@ -170,7 +179,9 @@ async fn watch(
     api_version: &str,
     pause: &mut Pause,
 ) -> Result<(), Failure> {
-    let mut events = pin!(watcher(api.clone(), watcher::Config::default()));
+    let config = watcher::Config::default();
+    let config = if scope.kind.reach() == Reach::Narrow { config } else { config.timeout(WATCH_SECONDS) };
+    let mut events = pin!(watcher(api.clone(), config));
     // Of the list that is under way.
     let (mut list, mut revision, mut is_listing) = (Vec::new(), 0, true);
     loop {
@@ -217,7 +228,7 @@ pub(super) async fn ask(observer: Arc<Observer>, scope: Scope, added: Arc<Notify
     let api = api(&observer, &scope, &scope.kind.resource(&version));
     loop {
         added.notified().await;
-        let mut pause = Pause::default();
+        let (mut pause, mut renewals) = (Pause::default(), observer.renewals.subscribe());
         loop {
             let names = observer.store().pending(&scope);
             if names.is_empty() {
@@ -233,7 +244,7 @@ pub(super) async fn ask(observer: Arc<Observer>, scope: Scope, added: Arc<Notify
                     let namespace = scope.namespace.as_deref().unwrap_or_default();
                     tracing::warn!(kind = %scope.kind, namespace, reason = %failure, "what is newly named cannot be read");
                     observer.store().unanswered(&scope);
-                    pause.wait().await;
+                    pause.wait(&mut renewals).await;
                 }
             }
         }

@@ -7,7 +7,7 @@ use ringway_config_stream::key::KeyError;
 use ringway_config_stream::limits::RESOURCES;
 use ringway_config_stream::pod::PodError;
 use ringway_config_stream::position::PositionError;
-use ringway_config_stream::{Key, Pod, Position, Rejection, wire};
+use ringway_config_stream::{Comparison, Key, Pod, Position, Rejection, wire};
 use tokio::time::Instant;
 
 use super::pods::PodState;
@@ -16,6 +16,8 @@ use super::pods::PodState;
 #[derive(Debug)]
 pub(super) struct Session {
     base: Base,
+    /// As the pod said it last.
+    position: Option<Position>,
     /// The newest version that was sent, whatever the pod did with it.
     last: Version,
     under_way: Option<UnderWay>,
@@ -82,13 +84,21 @@ impl Session {
         let held = |held: wire::Held| Ok((Key::from_wire(held.kind, held.name)?, held.hash));
         let held: Vec<(Key, u64)> = hello.held.into_iter().map(held).collect::<Result<_, SessionError>>()?;
         let base = published.recognise(held);
-        let state = PodState { pod, is_connected: true, position, ..PodState::default() };
-        Ok((Self { base, last: 0, under_way: None }, state))
+        let state = PodState { pod, is_connected: true, position: position.clone(), ..PodState::default() };
+        Ok((Self { base, position, last: 0, under_way: None }, state))
     }
 
     /// Whether to send now, with `published` being the newest version: never two updates at a time, and none twice.
     pub(super) fn wants(&self, published: Version) -> bool {
         self.under_way.is_none() && published > self.last
+    }
+
+    /// Whether there is anything here for the pod, though `published` may be behind what other replicas have: all of it for
+    /// a pod that has nothing, and otherwise what it was not sent and is newer than what it has.
+    pub(super) fn gains_from_stale(&self, published: &Edition) -> bool {
+        let Some(position) = &self.position else { return true };
+        let is_newer = published.position.offered_to(position) == Comparison::NotOlder;
+        self.under_way.is_some() || (is_newer && published.version > self.last)
     }
 
     pub(super) fn base(&self) -> &Base {
@@ -117,9 +127,10 @@ impl Session {
         if !ack.is_held {
             self.base = Base::Edition(edition);
         }
+        self.position = ack.position.map(Position::from_wire).transpose()?;
         let (rejections, has_more_rejections) = Rejection::all_from_wire(ack.rejections, ack.has_more_rejections);
         Ok(Acked {
-            position: ack.position.map(Position::from_wire).transpose()?,
+            position: self.position.clone(),
             rejections,
             has_more_rejections,
             is_held: ack.is_held,

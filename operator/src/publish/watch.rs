@@ -39,11 +39,15 @@ pub(super) async fn run(
 ) -> Result<(), Status> {
     let first = timeout(HELLO, inbound.message()).await.map_err(|_| Status::deadline_exceeded("no hello"))??;
     let Some(first) = first else { return Ok(()) };
-    let mut editions = publisher.editions();
+    let (mut editions, mut offers_all) = (publisher.editions(), publisher.offers_all());
     let published = Arc::clone(&editions.borrow());
     let mut watch = Watch::begin(publisher, outbound, (first, published))?;
     loop {
         let published = Arc::clone(&editions.borrow_and_update());
+        if !*offers_all.borrow_and_update() && !watch.session.gains_from_stale(&published) {
+            watch.publisher.counters().refused.inc();
+            return Err(Status::unavailable("this replica has not heard from the API server for too long"));
+        }
         if watch.session.wants(published.version) {
             watch.send(published).await?;
         }
@@ -58,6 +62,9 @@ pub(super) async fn run(
                 None => return Ok(()),
             },
             changed = editions.changed(), if waits_since.is_none() => {
+                changed.map_err(|_| Status::unavailable("this replica is going away"))?;
+            }
+            changed = offers_all.changed(), if waits_since.is_none() => {
                 changed.map_err(|_| Status::unavailable("this replica is going away"))?;
             }
             () = sleep_until(waits_since.unwrap_or_else(Instant::now) + ACK), if waits_since.is_some() => {

@@ -5,6 +5,7 @@ use crate::events::Events;
 use crate::observe::pods::SeenPod;
 use crate::status::writer::Context;
 use crate::testing::MuteServer;
+use tokio_util::task::TaskTracker;
 
 /// A reconciler without an API server, and who tells it of pods and of the Lease.
 struct Case {
@@ -29,6 +30,7 @@ impl Case {
             claims: claim.clone(),
             events: Events::start(client, "pod".to_owned(), Arc::clone(&metrics)),
             metrics: Arc::clone(&metrics),
+            writes: TaskTracker::new(),
         });
         let mut reconciler = Reconciler::new(Parts {
             observer,

@@ -14,6 +14,7 @@ use ringway_translate::verdict::{
 use serde_json::{Map, Value, json};
 
 use super::conditions::{Condition, State, cut, rendered, summary};
+use super::patch::is_foreign;
 use super::{Desired, Input, programmed, resolved, route_key, stated};
 use crate::observe::entry::{Detail, Entry};
 use crate::observe::kind::Kind;
@@ -261,8 +262,7 @@ pub(super) fn class(input: Input<'_>, entry: &Entry, accepted: &Stated) -> Desir
 /// Entries of other controllers, as they stand: the list is written whole.
 fn foreign(status: &Value, list: &str) -> Vec<Value> {
     let entries = status.get(list).and_then(Value::as_array).into_iter().flatten();
-    let is_ours = |entry: &&Value| entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER_NAME);
-    entries.filter(|entry| !is_ours(entry)).cloned().collect()
+    entries.filter(|entry| is_foreign(entry)).cloned().collect()
 }
 
 /// The conditions of our entry for `value`, as they stand.

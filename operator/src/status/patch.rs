@@ -3,6 +3,7 @@
 //! Pure. Times of transition do not count, and foreign conditions and fields are neither compared nor sent.
 
 use ringway_translate::ObjectId;
+use ringway_translate::install::CONTROLLER_NAME;
 use serde_json::{Map, Value, json};
 
 use super::Desired;
@@ -10,12 +11,16 @@ use super::conditions::find;
 use crate::events::Transition;
 use crate::observe::entry::Entry;
 use k8s_openapi::api::core::v1::ObjectReference;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Conditions that are ours, there or not.
 const OWN_CONDITIONS: &[&str] =
     &["Accepted", "ResolvedRefs", "Programmed", "Reachable", "Conflicted", "Ready", "Reconciling", "Stalled"];
 /// Changes of these are told as events, when they turn.
 const TOLD: &[&str] = &["Accepted", "ResolvedRefs", "Programmed", "Reachable"];
+
+/// Lists that hold entries of other controllers, too, and are written whole.
+const SHARED_LISTS: &[&str] = &["parents", "ancestors"];
 
 /// The later counts for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,12 +30,19 @@ pub enum Difference {
     Conditions,
 }
 
+/// What is the same in two patches that say the same, whatever they say of times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    uid: String,
+    status: u64,
+}
+
 /// A whole status of ours, for server-side apply.
 #[derive(Debug, Clone)]
 pub struct Patch {
     pub id: ObjectId,
     pub api_version: String,
-    pub uid: String,
+    pub content: Content,
     pub generation: i64,
     pub resource_version: u64,
     pub status: Map<String, Value>,
@@ -69,6 +81,11 @@ fn timeless(value: &Value) -> Value {
     }
 }
 
+/// Whether an entry of a list is another controller's.
+pub(super) fn is_foreign(entry: &Value) -> bool {
+    entry.get("controllerName").and_then(Value::as_str) != Some(CONTROLLER_NAME)
+}
+
 // === impl Patch ===
 
 impl Patch {
@@ -77,7 +94,7 @@ impl Patch {
         Self {
             id,
             api_version: entry.api_version.clone(),
-            uid: entry.uid.clone(),
+            content: Content::new(entry.uid.clone(), &status),
             generation: entry.generation,
             resource_version: entry.resource_version,
             status,
@@ -85,10 +102,15 @@ impl Patch {
         }
     }
 
-    /// As it is sent. The uid makes it fail on an object that was deleted and made anew.
+    /// As it is sent. The uid makes it fail on an object that was deleted and made anew, the resourceVersion where another
+    /// controller's entry would be written back as it was.
     #[must_use]
     pub fn body(&self) -> Value {
-        let mut metadata = json!({ "name": self.id.name.name, "uid": self.uid });
+        let mut metadata = json!({ "name": self.id.name.name, "uid": self.content.uid });
+        let lists = SHARED_LISTS.iter().filter_map(|list| self.status.get(*list)?.as_array());
+        if self.resource_version > 0 && lists.flatten().any(is_foreign) {
+            metadata["resourceVersion"] = self.resource_version.to_string().into();
+        }
         if !self.id.name.namespace.is_empty() {
             metadata["namespace"] = self.id.name.namespace.as_str().into();
         }
@@ -104,16 +126,18 @@ impl Patch {
             kind: Some(self.id.kind.kind().to_owned()),
             name: Some(name.name.clone()),
             namespace: Some(name.namespace.clone()).filter(|namespace| !namespace.is_empty()),
-            uid: Some(self.uid.clone()),
+            uid: Some(self.content.uid.clone()),
             ..ObjectReference::default()
         }
     }
+}
 
-    /// Whether `other` says the same, whatever it says of times.
+impl Content {
     #[must_use]
-    pub fn is_as(&self, other: &Self) -> bool {
-        let status = |patch: &Self| timeless(&Value::Object(patch.status.clone()));
-        self.uid == other.uid && status(self) == status(other)
+    pub fn new(uid: String, status: &Map<String, Value>) -> Self {
+        // Its keys are in order, so equal values have equal texts.
+        let text: Map<_, _> = status.iter().map(|(key, value)| (key.clone(), timeless(value))).collect();
+        Self { uid, status: xxh3_64(Value::Object(text).to_string().as_bytes()) }
     }
 }
 

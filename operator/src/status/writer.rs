@@ -13,7 +13,9 @@ use kube::{Api, Client};
 use ringway_translate::ObjectId;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
+use super::patch::Content;
 use super::{Changes, FACTS_INTERVAL, Patch};
 use crate::events::Events;
 use crate::lease::Claim;
@@ -41,6 +43,8 @@ pub struct Context {
     pub claims: watch::Receiver<Claim>,
     pub events: Events,
     pub metrics: Arc<Metrics>,
+    /// Who gives the Lease back waits for these.
+    pub writes: TaskTracker,
 }
 
 pub struct Writer {
@@ -52,7 +56,7 @@ pub struct Writer {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: BTreeMap<ObjectId, Job>,
-    under_way: BTreeMap<ObjectId, Patch>,
+    under_way: BTreeMap<ObjectId, Content>,
     written: BTreeMap<ObjectId, Written>,
 }
 
@@ -63,10 +67,10 @@ struct Job {
     failures: u32,
 }
 
-/// What was written last.
+/// What was written last. Not the status itself: there are 10,000 of these, for hours.
 #[derive(Debug)]
 struct Written {
-    patch: Patch,
+    content: Content,
     when: Instant,
     /// How often the same was written again.
     contests: u32,
@@ -108,7 +112,7 @@ impl Writer {
             let (jobs, next) = self.queue().due(Instant::now());
             for (id, job) in jobs {
                 let writer = Arc::clone(&self);
-                tokio::spawn(async move { writer.perform(id, job).await });
+                self.context.writes.spawn(async move { writer.perform(id, job).await });
             }
             match next {
                 Some(next) => drop(tokio::time::timeout_at(next, self.wake.notified()).await),
@@ -189,12 +193,16 @@ impl Queue {
         }
         for patch in changes.patches {
             let id = patch.id.clone();
-            let is_known = self.under_way.get(&id).is_some_and(|known| known.is_as(&patch));
-            if is_known || self.waiting.get(&id).is_some_and(|job| job.patch.is_as(&patch)) {
+            if self.under_way.get(&id) == Some(&patch.content) {
+                // What waits behind it is outdated.
+                self.waiting.remove(&id);
+                continue;
+            }
+            if self.waiting.get(&id).is_some_and(|job| job.patch.content == patch.content) {
                 continue;
             }
             let not_before = match self.written.get(&id) {
-                Some(written) if written.patch.is_as(&patch) => {
+                Some(written) if written.content == patch.content => {
                     let pause = CONTEST_INTERVAL.saturating_mul(1 << written.contests.min(6)).min(LAST_CONTEST);
                     written.when + pause
                 }
@@ -213,7 +221,7 @@ impl Queue {
         let mut jobs = Vec::new();
         for id in due {
             if let Some(job) = self.waiting.remove(&id) {
-                self.under_way.insert(id.clone(), job.patch.clone());
+                self.under_way.insert(id.clone(), job.patch.content.clone());
                 jobs.push((id, job));
             }
         }
@@ -225,9 +233,10 @@ impl Queue {
         self.under_way.remove(&id);
         match outcome {
             WriteOutcome::Done => {
-                let before = self.written.remove(&id).filter(|before| before.patch.is_as(&job.patch));
+                let content = job.patch.content;
+                let before = self.written.remove(&id).filter(|before| before.content == content);
                 let contests = before.map_or(0, |before| before.contests.saturating_add(1));
-                self.written.insert(id, Written { patch: job.patch, when: now, contests });
+                self.written.insert(id, Written { content, when: now, contests });
             }
             WriteOutcome::Dropped => {}
             WriteOutcome::Failed => {

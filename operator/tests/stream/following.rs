@@ -271,3 +271,52 @@ async fn an_empty_state_is_a_state_and_nothing_published_is_none() {
     replica.publish(&Snapshot::default(), at(2));
     pod.comes_to_serve(&Snapshot::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_replica_serves_only_who_is_worse_off() {
+    let authority = Authority::new();
+    let (stale, fresh) = (Replica::start(&authority).await, Replica::start(&authority).await);
+    let (old, new) = (snapshot(4), snapshot(8));
+    stale.publish(&old, at(5));
+    fresh.publish(&old, at(5));
+    let service = Service::start(stale.address).await;
+    let pod = TestPod::start_holding("p", &service.operator(), &authority, Duration::from_millis(500));
+    pod.comes_to_serve(&old).await;
+    stale.pod_is("p", |state| state.position == Some(at(5))).await;
+
+    // Its stream ends, and it gets no other here.
+    stale.publisher.offer_all(false);
+    stale.pod_is("p", |state| !state.is_connected).await;
+    fresh.publish(&new, at(6));
+    service.point_at(fresh.address);
+    pod.comes_to_serve(&new).await;
+    fresh.pod_is("p", |state| state.position == Some(at(6))).await;
+
+    // The only one that it reaches is behind: whatever the time, it keeps what it has.
+    let refused = stale.publisher.counters().refused.get();
+    service.point_at(stale.address);
+    service.cut();
+    until("the pod asked in vain", || stale.publisher.counters().refused.get() >= refused + 4).await;
+    assert!(pod.serves(&new), "it went back");
+
+    // A pod that has nothing is better off with it, and so is one that restarts from something older still.
+    let empty = TestPod::start("empty", &service.operator(), &authority);
+    empty.comes_to_serve(&old).await;
+    let older = Replica::start(&authority).await;
+    older.publish(&snapshot(2), at(4));
+    service.point_at(older.address);
+    let behind = TestPod::start("behind", &service.operator(), &authority);
+    behind.comes_to_serve(&snapshot(2)).await;
+    older.pod_is("behind", |state| state.position == Some(at(4))).await;
+    service.point_at(stale.address);
+    let behind = behind.restart("behind", &service.operator()).await;
+    behind.comes_to_serve(&old).await;
+
+    stale.publish(&new, at(6));
+    stale.publisher.offer_all(true);
+    stale.pod_is("p", |state| state.is_connected && state.position == Some(at(6))).await;
+    behind.comes_to_serve(&new).await;
+    for pod in [pod, empty, behind] {
+        pod.stop().await;
+    }
+}

@@ -61,6 +61,9 @@ fn an_event_that_is_older_than_what_is_held_says_nothing() {
     store.list(&ROUTES, 0, vec![route("a", 2, 9)]);
     assert_eq!(store.apply(Kind::MCPRoute, route("a", 1, 8)), Change::Nothing);
     assert_eq!(store.refresh(Kind::MCPRoute, route("a", 2, 10)), Change::Status, "an answer to a write");
+    let before = cursor(&store, Kind::MCPRoute);
+    assert_eq!(store.refresh(Kind::MCPRoute, route("a", 3, 11)), Change::Nothing, "the watch may not be there yet");
+    assert_eq!(cursor(&store, Kind::MCPRoute), before);
     store.delete(Kind::MCPRoute, &route("a", 2, 11));
     assert_eq!(store.refresh(Kind::MCPRoute, route("a", 2, 12)), Change::Nothing, "gone stays gone");
     assert_eq!(store.observed().count(Kind::MCPRoute), 0);
@@ -126,6 +129,25 @@ fn secrets_that_may_not_be_read_any_more_go_and_are_not_spoken_of() {
     assert_eq!(store.list(&scope, 9, vec![secret("token", 3)]), Change::Config, "it may be read again");
     assert!(store.observed().forbidden.is_empty() && store.holds(&scope));
     assert_eq!(cursor(&store, Kind::Secret).revision, 9);
+}
+
+#[test]
+fn what_is_to_be_listed_anew_is_waited_for() {
+    let narrow = Scope { kind: Kind::Secret, namespace: Some("tools".to_owned()) };
+    let absent = Scope { kind: Kind::ReferenceGrant, namespace: None };
+    let mut store = Store::default();
+    store.list(&ROUTES, 1, vec![]);
+    store.list(&narrow, 1, vec![]);
+    store.trouble(&absent, Trouble::Absent);
+    assert_eq!(store.awaited().count(), 0);
+    store.await_lists();
+    assert_eq!(store.awaited().collect::<Vec<_>>(), [&ROUTES, &narrow]);
+    store.trouble(&ROUTES, Trouble::Failing);
+    assert_eq!(store.awaited().count(), 2, "no answer is no list");
+    store.list(&ROUTES, 2, vec![]);
+    // Nobody names anything there any more.
+    store.forget(&narrow);
+    assert_eq!(store.awaited().count(), 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ fn times_and_foreign_conditions_are_kept() {
     case.pod("a");
     let first = case.written().expect("something to say");
     assert!(!first.status["conditions"].to_string().contains("example.com"), "what is not ours is not sent");
+    assert!(first.body()["metadata"].get("resourceVersion").is_none(), "nor can it be overwritten");
     case.all_acknowledge();
     let second = case.written().expect("something to say");
     let time = |patch: &Patch, kind: &str| {
@@ -63,6 +64,8 @@ fn a_route_speaks_for_each_parent_and_leaves_foreign_entries_alone() {
     let parents = patch.status["parents"].as_array().expect("a list").clone();
     assert_eq!(parents.len(), 3, "the stale entry is gone");
     assert_eq!(parents[0], foreign);
+    let version = patch.resource_version.to_string();
+    assert_eq!(patch.body()["metadata"]["resourceVersion"], version, "a newer entry of the other's is not overwritten");
     let expected = ["Accepted=True Accepted", "ResolvedRefs=True ResolvedRefs", "Programmed=True Programmed"];
     assert_eq!(lines(&parents[1]["conditions"]), expected);
     assert_eq!(lines(&parents[2]["conditions"])[2], "Programmed=False Invalid");

@@ -9,7 +9,7 @@ fn patch(name: &str, tools: u32) -> Patch {
     Patch {
         id: ObjectId { kind: Kind::MCPBackend, name: ObjectName::new("tools", name) },
         api_version: "ringway.dev/v1alpha1".to_owned(),
-        uid: format!("uid-{name}"),
+        content: Content::new(format!("uid-{name}"), &status),
         generation: 1,
         resource_version: 1,
         status,
@@ -43,6 +43,19 @@ fn only_a_few_are_under_way_and_none_twice() {
     }
     assert_eq!(begin(&mut queue, now).len(), CONCURRENCY);
     assert_eq!(queue.waiting.len(), 20 - 2 * CONCURRENCY, "what was under way did not come back");
+}
+
+#[test]
+fn what_waits_behind_the_same_is_outdated() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.submit(changes(vec![patch("a", 1)]), None, now);
+    let (id, job) = begin(&mut queue, now).pop().expect("one");
+    queue.submit(changes(vec![patch("a", 2)]), None, now);
+    assert_eq!(queue.waiting.len(), 1);
+    // It turned back while the first was under way.
+    queue.submit(changes(vec![patch("a", 1)]), None, now);
+    queue.end(id, job, WriteOutcome::Done, now);
+    assert!(queue.waiting.is_empty() && begin(&mut queue, now).is_empty(), "nothing more is to be said");
 }
 
 #[test]
