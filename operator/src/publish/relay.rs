@@ -4,6 +4,9 @@
 //! queues when many pods change at once. Within it a few are on their way at a time, and each is made only then: the first
 //! round tells everything that every pod found out.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;

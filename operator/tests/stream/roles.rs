@@ -18,12 +18,16 @@ use tower::service_fn;
 use crate::certificates::Authority;
 use crate::replica::{Replica, until};
 
-pub(crate) async fn connect(address: SocketAddr, config: ClientConfig) -> Result<Channel, tonic::transport::Error> {
+/// A channel to who is at `address` and shows a certificate for `name`.
+pub(crate) async fn connect(
+    (address, name): (SocketAddr, &str),
+    config: ClientConfig,
+) -> Result<Channel, tonic::transport::Error> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     let connect = service_fn(move |_| {
-        let connector = connector.clone();
+        let (connector, name) = (connector.clone(), name.clone());
         async move {
-            let name = ServerName::try_from("localhost").unwrap();
             let stream = connector.connect(name, TcpStream::connect(address).await?).await?;
             Ok::<_, io::Error>(TokioIo::new(stream))
         }
@@ -33,13 +37,15 @@ pub(crate) async fn connect(address: SocketAddr, config: ClientConfig) -> Result
 
 /// What comes of a call: nothing is sent, so that one that is let in just ends.
 async fn watch(address: SocketAddr, config: ClientConfig) -> Result<(), Status> {
-    let channel = connect(address, config).await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let channel =
+        connect((address, "localhost"), config).await.map_err(|error| Status::unavailable(error.to_string()))?;
     let mut client = link::bounded_client(ConfigStreamClient::new(channel));
     client.watch(tokio_stream::empty()).await?.into_inner().message().await.map(|_| ())
 }
 
 async fn relay(address: SocketAddr, config: ClientConfig) -> Result<(), Status> {
-    let channel = connect(address, config).await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let channel =
+        connect((address, "localhost"), config).await.map_err(|error| Status::unavailable(error.to_string()))?;
     let mut client = link::bounded_client(ConfigStreamClient::new(channel));
     client.relay(tokio_stream::empty()).await?.into_inner().message().await.map(|_| ())
 }

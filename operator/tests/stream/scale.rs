@@ -52,7 +52,7 @@ impl Pods {
         authority.write_pod_files(tls.path());
         let process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "scale::scale", "--ignored", "--nocapture"])
-            .env(pods::PLAN, format!("{} {}", replica.address, tls.path().display()))
+            .env(pods::PLAN, format!("{} localhost {}", replica.address, tls.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

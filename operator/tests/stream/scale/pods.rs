@@ -23,7 +23,8 @@ use super::{FACTS, PODS};
 use crate::certificates::client_of;
 use crate::roles::connect;
 
-/// Set: this process is the pods, of the replica and with the files that it names.
+/// Set: this process is the pods. Where the replica is, for what its certificate is, and where the pods' files are: also of
+/// an operator that runs elsewhere.
 pub(super) const PLAN: &str = "RINGWAY_SCALE_PODS";
 
 /// What all pods are to do.
@@ -54,11 +55,11 @@ fn print_of(kind: i32, name: &str, hash: u64) -> u64 {
 }
 
 pub(super) async fn run(plan: &str) {
-    let (address, directory) = plan.split_once(' ').unwrap();
-    let (address, config) = (address.parse().unwrap(), client_of(Path::new(directory)));
+    let [address, name, directory]: [&str; 3] = plan.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let (at, config) = ((address.parse().unwrap(), name.to_owned()), client_of(Path::new(directory)));
     let (orders, _) = watch::channel(Order::default());
     let pods: Vec<_> =
-        (0..PODS).map(|n| tokio::spawn(Pod::new(n).follow(address, config.clone(), orders.subscribe()))).collect();
+        (0..PODS).map(|n| tokio::spawn(Pod::new(n).follow(at.clone(), config.clone(), orders.subscribe()))).collect();
     let (lines, mut input) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
@@ -88,12 +89,17 @@ impl Pod {
     }
 
     /// Until there are no more orders.
-    async fn follow(mut self, at: SocketAddr, tls: ClientConfig, mut orders: watch::Receiver<Order>) -> Self {
+    async fn follow(
+        mut self,
+        (at, name): (SocketAddr, String),
+        tls: ClientConfig,
+        mut orders: watch::Receiver<Order>,
+    ) -> Self {
         let mut order = *orders.borrow_and_update();
         loop {
             let mut failures = 0;
             let channel = loop {
-                match connect(at, tls.clone()).await {
+                match connect((at, &name), tls.clone()).await {
                     Ok(channel) => break channel,
                     Err(_) if failures < 10 => sleep(Duration::from_millis(200)).await,
                     Err(error) => panic!("pod {} cannot connect: {error}", self.number),
@@ -132,7 +138,8 @@ impl Pod {
     }
 
     fn hello(&self) -> wire::Hello {
-        let pod = wire::Pod { namespace: "system".into(), name: format!("p{}", self.number), ..wire::Pod::default() };
+        let pod =
+            wire::Pod { namespace: "ringway-system".into(), name: format!("p{}", self.number), ..wire::Pod::default() };
         let held =
             |((kind, name), hash): (&(i32, String), &u64)| wire::Held { kind: *kind, name: name.clone(), hash: *hash };
         wire::Hello { pod: Some(pod), position: self.position.clone(), held: self.held.iter().map(held).collect() }
