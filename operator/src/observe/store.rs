@@ -2,19 +2,21 @@
 //!
 //! Takes what the watches report, tells what kind of change it was, and gives out immutable views. Sync, no I/O.
 
+mod observed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::core::DynamicObject;
-use ringway_config_stream::limits::NARROW_CURSORS;
-use ringway_config_stream::{Cursor, Position};
 use ringway_snapshot::ObjectName;
-use ringway_translate::{ObjectId, Unread};
+use ringway_translate::ObjectId;
 
 use super::entry::{self, Entry};
 use super::kind::{Kind, Reach, Watched as _};
 use super::references::Reference;
+
+pub use observed::Observed;
 
 /// What a report changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,18 +47,6 @@ pub enum Trouble {
     Failing,
 }
 
-/// A view of everything; cheap to clone, never changes.
-#[derive(Debug, Clone, Default)]
-pub struct Observed {
-    objects: BTreeMap<Kind, Arc<BTreeMap<ObjectName, Arc<Entry>>>>,
-    /// Of a narrow kind one for each namespace that is watched.
-    cursors: BTreeMap<Scope, Cursor>,
-    /// Where Secrets or ConfigMaps are named and may not be read.
-    pub forbidden: BTreeSet<Scope>,
-    /// Where they are named and are not read, since there are too many such namespaces.
-    pub beyond: BTreeSet<Scope>,
-}
-
 #[derive(Debug, Default)]
 pub struct Store {
     observed: Observed,
@@ -73,39 +63,6 @@ pub struct Store {
     horizons: BTreeMap<Scope, u64>,
     /// Objects with a status of ours that changed in whatever way.
     touched: BTreeSet<ObjectId>,
-}
-
-// === impl Observed ===
-
-impl Observed {
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = (&ObjectName, &Arc<Entry>)> {
-        self.objects.get(&kind).into_iter().flat_map(|objects| objects.iter())
-    }
-
-    #[must_use]
-    pub fn find(&self, kind: Kind, name: &ObjectName) -> Option<&Arc<Entry>> {
-        self.objects.get(&kind)?.get(name)
-    }
-
-    /// How far each kind was seen. Nothing is said of a namespace that may not be read.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        let known = self.cursors.iter().filter(|(scope, cursor)| {
-            !self.forbidden.contains(scope) || cursor.revision > 0 || cursor.fingerprint != 0
-        });
-        Position(known.map(|(scope, cursor)| (scope.cursor(), *cursor)).collect())
-    }
-
-    /// Namespaces whose Secrets or ConfigMaps are not all here, and why.
-    pub fn unread(&self) -> impl Iterator<Item = (&Scope, Unread)> {
-        let forbidden = self.forbidden.iter().map(|scope| (scope, Unread::Forbidden));
-        forbidden.chain(self.beyond.iter().map(|scope| (scope, Unread::Limit(NARROW_CURSORS))))
-    }
-
-    #[must_use]
-    pub fn count(&self, kind: Kind) -> usize {
-        self.objects.get(&kind).map_or(0, |objects| objects.len())
-    }
 }
 
 // === impl Scope ===

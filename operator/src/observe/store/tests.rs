@@ -1,3 +1,4 @@
+use ringway_config_stream::Cursor;
 use serde_json::json;
 
 use super::*;
