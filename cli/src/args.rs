@@ -89,6 +89,9 @@ pub struct Run {
     /// Where health and metrics are, or `off`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901", value_parser = admin_address)]
     pub admin: AdminAddress,
+    /// Where the applied configuration can be looked at, secrets as stars: a loopback address [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub debug: Option<SocketAddr>,
     /// Threads that serve clients [default: as many as the process may use processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,

@@ -165,7 +165,7 @@ fn settings(options: &Run) -> Result<Settings, CommandError> {
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
         },
         admin: options.admin.0,
-        debug: None,
+        debug: options.debug,
         workers,
         keyring,
         tombstone_file: Some(state.join("tombstones")),

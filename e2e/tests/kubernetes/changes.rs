@@ -1,5 +1,6 @@
 //! What changes under a gateway in use: pods of a backend, a Secret, a grant, labels, a server that dies. Only what the change concerns is touched.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use ringway_e2e::cluster::install::{Install, NAMESPACE};
 use ringway_e2e::cluster::namespace::Namespace;
 use ringway_e2e::cluster::traffic::{self, Traffic};
-use ringway_e2e::cluster::{Cluster, object};
+use ringway_e2e::cluster::{Cluster, Outcome, object};
 use ringway_e2e::scripted::Scripted;
 use ringway_e2e::session::Session;
 use ringway_e2e::{http, wait, yaml};
@@ -86,7 +87,7 @@ fn a_rotated_secret_is_used_at_once() -> Result<()> {
 }
 
 #[test]
-fn a_revoked_grant_stops_only_what_used_it() -> Result<()> {
+fn a_revoked_grant_or_a_deleted_backend_stops_only_what_used_it() -> Result<()> {
     let cluster = Cluster::running()?;
     let install = Install::shared(&cluster)?;
     let namespace = Namespace::of_the_release(&cluster);
@@ -116,7 +117,13 @@ fn a_revoked_grant_stops_only_what_used_it() -> Result<()> {
 
     owner.apply(grant)?;
     namespace.ready("mcproutes", "granted")?;
-    sees(&["foreign_add", "own_add"])
+    sees(&["foreign_add", "own_add"])?;
+
+    // The same of a backend that goes while a route uses it.
+    namespace.kubectl(&["delete", "mcpbackend", "own"])?;
+    let told = namespace.condition("mcproutes", "granted", "ResolvedRefs", (false, "BackendNotFound"))?;
+    ensure!(told.message.contains("own"), "{told}");
+    sees(&["foreign_add"])
 }
 
 #[test]
@@ -164,6 +171,7 @@ fn a_dead_server_fails_no_deployment() -> Result<()> {
     std::fs::write(chart.path().join("Chart.yaml"), "apiVersion: v2\nname: dead\nversion: 1.0.0\n")?;
     std::fs::write(chart.path().join("templates/all.yaml"), &objects)?;
     let folder = chart.path().to_string_lossy();
+    let _release = Release { cluster: &cluster, name: "e2e-dead" };
     let args = ["upgrade", "--install", "e2e-dead", &folder, "--namespace", NAMESPACE, "--wait", "--timeout=60s"];
     cluster.run("helm", &args, "")?.stdout()?;
     namespace.ready("mcproutes", "dead")?;
@@ -176,8 +184,24 @@ fn a_dead_server_fails_no_deployment() -> Result<()> {
         object::condition(found, "Reachable").filter(|found| !found.is_true && found.reason != "NotTried").map(drop)
     })?;
     namespace.ready("mcpbackends", "dead")?;
-    namespace.ready("mcproutes", "dead")?;
-    cluster.run("helm", &["uninstall", "e2e-dead", "--namespace", NAMESPACE], "")?.stdout().map(drop)
+    namespace.ready("mcproutes", "dead")
+}
+
+/// A release of one test's own, uninstalled whatever comes of the test.
+struct Release<'a> {
+    cluster: &'a Cluster,
+    name: &'static str,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        let args = ["uninstall", self.name, "--namespace", NAMESPACE, "--ignore-not-found"];
+        let ended = self.cluster.run("helm", &args, "").and_then(Outcome::stdout);
+        if let Err(error) = ended {
+            // Beside the failure of the test, or alone: the next run would find it.
+            drop(writeln!(std::io::stderr(), "release {} is left: {error:#}", self.name));
+        }
+    }
 }
 
 /// Waits until exactly these of the tools `add` are listed, and each answers.

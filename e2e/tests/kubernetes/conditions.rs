@@ -4,12 +4,13 @@ mod cases;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ringway_e2e::cluster::install::{Install, NAMESPACE};
 use ringway_e2e::cluster::namespace::Namespace;
 use ringway_e2e::cluster::traffic::{self, Traffic};
 use ringway_e2e::cluster::{Cluster, object};
 use ringway_e2e::yaml;
+use serde_json::Value;
 
 use cases::{Case, GATEWAYS, LISTENERS, MATERIAL, WHOLE, backends, later, routes, unattached};
 
@@ -56,9 +57,31 @@ fn every_reason_beside_a_route_in_use() -> Result<()> {
         object::condition(found, "Accepted").filter(|it| !it.is_true && it.reason == "InvalidParameters").map(drop)
     })?;
 
+    told_once(&cluster, &namespace.object("mcpbackends", "c-private")?, ("Accepted", "Invalid"), "spec.url")?;
+
     traffic.goes_on(5, PATIENCE)?;
     traffic.stop_without_failure()?;
     namespace.ready("mcproutes", "c-good")
+}
+
+/// A condition that turned is an event of the object, one for the turn, in the words of the condition.
+fn told_once(cluster: &Cluster, of: &Value, (condition, reason): (&str, &str), field: &str) -> Result<()> {
+    let path = format!("/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events");
+    // Those of its namesake in an earlier run stay for an hour.
+    let uid = object::text(of, "/metadata/uid").context("a uid")?;
+    let is_it = |event: &&Value| {
+        let is = |pointer, text| object::text(event, pointer) == Some(text);
+        is("/regarding/uid", uid) && is("/action", condition) && is("/reason", reason)
+    };
+    let events = cluster.until("an event of what turned", PATIENCE, &path, |list| {
+        let events: Vec<_> = list.get("items")?.as_array()?.iter().filter(is_it).cloned().collect();
+        (!events.is_empty()).then_some(events)
+    })?;
+    let [event] = events.as_slice() else { bail!("{} events for one turn: {events:#?}", events.len()) };
+    let note = object::text(event, "/note").unwrap_or_default();
+    ensure!(object::text(event, "/type") == Some("Warning") && note.contains(field), "{event:#}");
+    ensure!(event.get("series").is_none_or(Value::is_null), "told again: {event:#}");
+    Ok(())
 }
 
 /// A certificate and the key of another one: of the install's own Secrets, so both can be read anywhere.
