@@ -3,9 +3,12 @@
 //! Runs inside a cluster without nodes (`just bench-control`). Routes grow from one size to the next; at each size single routes are changed and
 //! every pod is asked until it serves the change. Live means that a pod answers at the route's new path.
 //!
-//! `ringway-bench-control [--smoke] [--routes 100,1000,10000] [--pods N] [--changes N]`
+//! `ringway-bench-control [--smoke] [--routes 100,1000,10000] [--pods N] [--fake-pods N] [--changes N]`
+//!
+//! In any case the operator must stay below the memory that its chart allows, and every status must come to be true.
 
 mod api;
+mod fake;
 mod processes;
 mod run;
 mod table;
@@ -23,6 +26,8 @@ struct Options {
     /// Sizes, growing.
     routes: Vec<usize>,
     pods: usize,
+    /// That follow and obey as pods do, and serve nothing.
+    fake_pods: usize,
     /// Changes measured at each size.
     changes: usize,
     smoke: bool,
@@ -39,17 +44,18 @@ fn main() -> ExitCode {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
-    let mut options = Options { routes: vec![100, 1_000, 10_000], pods: 2, changes: 200, smoke: false };
+    let mut options = Options { routes: vec![100, 1_000, 10_000], pods: 2, fake_pods: 0, changes: 200, smoke: false };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} wants a value"));
         match argument.as_str() {
-            "--smoke" => options = Options { routes: vec![20], pods: 1, changes: 5, smoke: true },
+            "--smoke" => options = Options { routes: vec![20], pods: 1, fake_pods: 3, changes: 5, smoke: true },
             "--routes" => {
                 let sizes = value()?;
                 options.routes =
                     sizes.split(',').map(str::parse).collect::<Result<_, _>>().context("--routes wants numbers")?;
             }
             "--pods" => options.pods = value()?.parse().context("--pods")?,
+            "--fake-pods" => options.fake_pods = value()?.parse().context("--fake-pods")?,
             "--changes" => options.changes = value()?.parse().context("--changes")?,
             _ => bail!("unknown argument {argument}"),
         }

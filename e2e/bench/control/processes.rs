@@ -51,14 +51,8 @@ pub(crate) fn operator(folder: &Path) -> Result<Served> {
 
 /// A pod, connected to the operator.
 pub(crate) fn pod(cluster: &Cluster, operator: &Served, name: &str, folder: &Path) -> Result<Served> {
-    let home = folder.join(name);
+    let home = credentials(cluster, &folder.join(name))?;
     fs::create_dir_all(home.join("state")).context("folder of a pod")?;
-    for (secret, keys) in [("dataplane-tls", &["ca.crt", "tls.crt", "tls.key"][..]), ("session-keys", &["keys"])] {
-        for key in keys {
-            let text = wait::until(&format!("Secret {NAME}-{secret}"), PATIENCE, || secret_key(cluster, secret, key))?;
-            write_private(&home.join(key), &text)?;
-        }
-    }
     let (port, admin) = (Port::claim()?, Port::claim()?);
     let mut command = Command::new(beside("ringway-dataplane")?);
     command.args(["--operator", &operator.port.address().to_string(), "--access-log", "off", "--workers", "1"]);
@@ -72,6 +66,18 @@ pub(crate) fn pod(cluster: &Cluster, operator: &Served, name: &str, folder: &Pat
     })
     .with_context(|| daemon.log())?;
     Ok(Served { daemon, port, admin })
+}
+
+/// What a pod has of the Secrets that the operator keeps for pods.
+pub(crate) fn credentials(cluster: &Cluster, home: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(home).context("folder of a pod")?;
+    for (secret, keys) in [("dataplane-tls", &["ca.crt", "tls.crt", "tls.key"][..]), ("session-keys", &["keys"])] {
+        for key in keys {
+            let text = wait::until(&format!("Secret {NAME}-{secret}"), PATIENCE, || secret_key(cluster, secret, key))?;
+            write_private(&home.join(key), &text)?;
+        }
+    }
+    Ok(home.to_owned())
 }
 
 fn secret_key(cluster: &Cluster, secret: &str, key: &str) -> Result<Option<String>> {

@@ -2,17 +2,20 @@
 
 use std::io::{Write as _, stdout};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use ringway_e2e::cluster::Cluster;
+use ringway_dataplane::config::Following;
+use ringway_e2e::cluster::{Cluster, object};
 use ringway_e2e::http::Connection;
 use ringway_e2e::process::cpu_ns;
 use ringway_e2e::{http, places, wait};
 
 use crate::Options;
 use crate::api::{Writer, apply_all};
+use crate::fake;
 use crate::processes::{self, Served};
 use crate::table::{self, Row, Spent};
 use crate::world::{self, NAMESPACE};
@@ -23,6 +26,10 @@ const GIVEN_UP: Duration = Duration::from_secs(60);
 const GROWTH: Duration = Duration::from_secs(600);
 /// What is looked at while nobody changes anything.
 const QUIET: Duration = Duration::from_secs(10);
+/// What the chart allows the operator (`operator.resources`).
+const MOST_OPERATOR_KIB: u64 = 1 << 20;
+/// Objects in one look at all of them.
+const PAGE: usize = 500;
 /// The address of the control plane on the network of the nodes, which an EndpointSlice may name.
 const HOST: &str = "10.89.0.1";
 
@@ -44,11 +51,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut writer = Writer::new(cluster.api())?;
     for number in 0..options.pods {
         let name = format!("pod-{number}");
-        let pod = world::pod(&name);
-        writer.apply(&pod)?;
-        writer.merge(&format!("{}/status", pod.path), &world::ready())?;
+        put_pod(&mut writer, &name)?;
         pods.push(processes::pod(&cluster, &operator, &name, folder.path())?);
     }
+    let _fakes = fake_pods(options, (&cluster, &mut writer), &operator, folder.path())?;
     let mut stage = Stage { cluster, operator, pods };
     let mut out = stdout().lock();
     writeln!(out, "{}", table::HEAD)?;
@@ -62,6 +68,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         writeln!(out, "smoke: every change was seen live and Programmed, no figure judged")?;
     }
     Ok(())
+}
+
+fn put_pod(writer: &mut Writer, name: &str) -> Result<()> {
+    let pod = world::pod(name);
+    writer.apply(&pod)?;
+    writer.merge(&format!("{}/status", pod.path), &world::ready()).map(drop)
+}
+
+/// Pods that follow in this process.
+fn fake_pods(
+    options: &Options,
+    (cluster, writer): (&Cluster, &mut Writer),
+    operator: &Served,
+    folder: &Path,
+) -> Result<Vec<Following>> {
+    let credentials = processes::credentials(cluster, &folder.join("fake"))?;
+    let start = |number: usize| {
+        let name = format!("fake-{number}");
+        put_pod(writer, &name)?;
+        fake::follow(&name, &operator.port.address().to_string(), &credentials)
+    };
+    (0..options.fake_pods).map(start).collect()
 }
 
 fn prepare(cluster: &Cluster) -> Result<()> {
@@ -86,12 +114,20 @@ impl Stage {
         self.programmed(size - 1, None, GROWTH)?;
         let grown = begun.elapsed();
         self.settle()?;
+        self.all_ready(size)?;
         let quiet_time = if options.smoke { Duration::from_secs(1) } else { QUIET };
         let before = self.spent()?;
         thread::sleep(quiet_time);
         let mut row = Row { size, grown, quiet_time, quiet: self.spent()?.since(before), ..Row::default() };
         self.changes(options.changes, &mut row)?;
+        self.settle()?;
+        self.all_ready(size)?;
         row.operator_kib = self.operator.daemon.resident_kib()?;
+        ensure!(
+            row.operator_kib < MOST_OPERATOR_KIB,
+            "the operator has {} KiB: its chart allows less",
+            row.operator_kib
+        );
         for pod in &self.pods {
             row.pod_kib.push(pod.daemon.resident_kib()?);
         }
@@ -134,14 +170,43 @@ impl Stage {
         let path = format!("/apis/ringway.dev/v1alpha1/namespaces/{NAMESPACE}/mcproutes/r-{number}");
         self.cluster.until(&format!("r-{number} to be Programmed"), within, &path, |object| {
             let wanted = generation.or_else(|| object.pointer("/metadata/generation")?.as_i64())?;
-            let conditions = object.pointer("/status/parents/0/conditions")?.as_array()?;
-            let is = |condition: &&serde_json::Value| {
-                condition.get("type").is_some_and(|kind| kind == "Programmed")
-                    && condition.get("status").is_some_and(|status| status == "True")
-                    && condition.get("observedGeneration").and_then(serde_json::Value::as_i64) >= Some(wanted)
-            };
-            conditions.iter().find(is).map(drop)
+            is_programmed(object, wanted).then_some(())
         })
+    }
+
+    /// Waits until every object is Ready as it is now: a route is only once every pod has it.
+    fn all_ready(&self, routes: usize) -> Result<()> {
+        for plural in ["mcproutes", "mcpbackends"] {
+            let mut late = String::new();
+            let there = wait::until(&format!("all {plural} to be Ready"), GROWTH, || {
+                let (count, found) = self.late(plural)?;
+                ensure!(plural != "mcproutes" || count == routes, "{count} routes of {routes}");
+                late = found;
+                Ok(late.is_empty().then_some(()))
+            });
+            there.context(late)?;
+        }
+        Ok(())
+    }
+
+    /// How many objects of a kind there are, and the first that is not Ready.
+    fn late(&self, plural: &str) -> Result<(usize, String)> {
+        let (mut count, mut late, mut token) = (0, String::new(), String::new());
+        loop {
+            let base = format!("/apis/ringway.dev/v1alpha1/namespaces/{NAMESPACE}/{plural}?limit={PAGE}");
+            let list = self.cluster.get(&format!("{base}&continue={token}"))?.context("a list of objects")?;
+            for item in list.get("items").and_then(serde_json::Value::as_array).into_iter().flatten() {
+                count += 1;
+                let is_ready = object::condition(item, "Ready").is_some_and(|ready| ready.is_true);
+                if late.is_empty() && !is_ready {
+                    late = object::shown(item);
+                }
+            }
+            match object::text(&list, "/metadata/continue") {
+                Some(next) if !next.is_empty() => next.clone_into(&mut token),
+                _ => return Ok((count, late)),
+            }
+        }
     }
 
     /// Waits until the statuses are written: their cost belongs to the growth.
@@ -160,6 +225,16 @@ impl Stage {
         let pods_ns = self.pods.iter().map(|pod| cpu_ns(pod.daemon.pid())).sum::<Result<u64>>()?;
         Ok(Spent { operator_ns: cpu_ns(self.operator.daemon.pid())?, pods_ns, bytes: bytes as u64 })
     }
+}
+
+/// Whether a route says Programmed for `generation` or a later one.
+fn is_programmed(route: &serde_json::Value, generation: i64) -> bool {
+    let conditions = route.pointer("/status/parents/0/conditions").and_then(serde_json::Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        condition.get("type").is_some_and(|kind| kind == "Programmed")
+            && condition.get("status").is_some_and(|status| status == "True")
+            && condition.get("observedGeneration").and_then(serde_json::Value::as_i64) >= Some(generation)
+    })
 }
 
 /// Asks one pod until it serves `path`: it answers 404 before.

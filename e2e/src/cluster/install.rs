@@ -140,6 +140,19 @@ impl<'a> Install<'a> {
         .with_context(|| self.describe())
     }
 
+    /// Replaces every pod of a part, and waits until only the new ones are left.
+    pub fn roll(&self, part: &str) -> Result<()> {
+        let leaving: Vec<String> = self.all_pods(part)?.iter().filter_map(name_of).collect();
+        let name = format!("deployment/{RELEASE}-{part}");
+        self.cluster.kubectl(&["-n", NAMESPACE, "rollout", "restart", &name])?;
+        wait::until(&format!("other pods of the {part}"), Duration::from_secs(120), || {
+            let pods = self.all_pods(part)?;
+            let is_new = |pod: &Value| is_pod_ready(pod) && name_of(pod).is_some_and(|name| !leaving.contains(&name));
+            Ok((self.is_whole()? && pods.iter().all(is_new)).then_some(()))
+        })
+        .with_context(|| self.describe())
+    }
+
     /// The pods of a part, those that are being deleted left out.
     pub fn pods(&self, part: &str) -> Result<Vec<Value>> {
         let mut pods = self.all_pods(part)?;
@@ -181,6 +194,10 @@ impl<'a> Install<'a> {
         }
         text
     }
+}
+
+fn name_of(pod: &Value) -> Option<String> {
+    object::text(pod, "/metadata/name").map(str::to_owned)
 }
 
 fn deployment(part: &str) -> String {

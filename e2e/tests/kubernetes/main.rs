@@ -16,6 +16,7 @@ mod outage;
 mod reachable;
 mod reasons;
 mod rights;
+mod rollouts;
 mod same_config;
 mod same_yaml;
 mod stale;

@@ -10,10 +10,10 @@ use ringway_e2e::cluster::{Cluster, object};
 use ringway_e2e::{wait, yaml};
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(120);
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ringway-system/leases/ringway-operator";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ringway-system/leases/ringway-operator";
 /// The control plane gives a node 16 seconds (`local.sh`, `kind.yaml`); a connection that was on its way to it waits longest.
-const LOST_NODE: Duration = Duration::from_secs(60);
+pub(crate) const LOST_NODE: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "needs three nodes: just kubernetes-full"]
@@ -22,8 +22,6 @@ fn the_leading_operator_crashes() -> Result<()> {
     let install = Install::shared(&cluster)?;
     let namespace = served(&cluster, "leader")?;
     let traffic = Traffic::start(install.address()?, "/leader", 2);
-    let holder =
-        |lease: &Value| object::text(lease, "/spec/holderIdentity").map(str::to_owned).filter(|name| !name.is_empty());
     let before = cluster.until("a leader", PATIENCE, LEASE, holder)?;
     let pods = install.pods("operator")?;
     let leader = pods.iter().find(|pod| object::text(pod, "/metadata/name").is_some_and(|name| before.contains(name)));
@@ -49,7 +47,7 @@ fn scaled_up_and_down_under_load() -> Result<()> {
         install.scale("dataplane", replicas)?;
         traffic.goes_on(20, PATIENCE)?;
     }
-    traffic.stop_without_failure().with_context(|| install.describe()).map(drop)
+    traffic.stop_after_drains(4).with_context(|| install.describe())
 }
 
 #[test]
@@ -109,8 +107,13 @@ fn while_lost(
     namespace.ready("mcproutes", &format!("{name}-late"))
 }
 
+/// Who leads, as the Lease says.
+pub(crate) fn holder(lease: &Value) -> Option<String> {
+    object::text(lease, "/spec/holderIdentity").map(str::to_owned).filter(|name| !name.is_empty())
+}
+
 /// A route `/NAME` with servers on it, called once.
-fn served<'a>(cluster: &'a Cluster, name: &str) -> Result<Namespace<'a>> {
+pub(crate) fn served<'a>(cluster: &'a Cluster, name: &str) -> Result<Namespace<'a>> {
     let install = Install::shared(cluster)?;
     let namespace = Namespace::of_the_release(cluster);
     namespace.served(name, 3)?;
@@ -118,7 +121,7 @@ fn served<'a>(cluster: &'a Cluster, name: &str) -> Result<Namespace<'a>> {
     Ok(namespace)
 }
 
-fn three_nodes() -> Result<Cluster> {
+pub(crate) fn three_nodes() -> Result<Cluster> {
     let cluster = Cluster::running()?;
     let nodes = cluster.get("/api/v1/nodes")?.context("a list of nodes")?;
     let count = nodes.get("items").and_then(Value::as_array).map_or(0, Vec::len);
@@ -126,12 +129,12 @@ fn three_nodes() -> Result<Cluster> {
     Ok(cluster)
 }
 
-fn first_node(cluster: &Cluster) -> Result<String> {
+pub(crate) fn first_node(cluster: &Cluster) -> Result<String> {
     let nodes = cluster.get("/api/v1/nodes")?.context("a list of nodes")?;
     object::text(&nodes, "/items/0/metadata/name").map(str::to_owned).context("a node")
 }
 
-fn node_is(cluster: &Cluster, node: &str, status: &str) -> Result<()> {
+pub(crate) fn node_is(cluster: &Cluster, node: &str, status: &str) -> Result<()> {
     cluster.until(&format!("{node} to be Ready: {status}"), PATIENCE, &format!("/api/v1/nodes/{node}"), |found| {
         (object::says(found, "Ready") == Some(status)).then_some(())
     })
