@@ -43,7 +43,7 @@ kubernetes *args:
     trap 'e2e/cluster/cluster.sh down' EXIT
     e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
 
-# The same on three nodes, with what only they can show: crashes of operators and nodes, scaling under load; and Flux's controller.
+# The same on three nodes, with what only they can show: crashes of operators and nodes, scaling under load; and Flux's controller; then scale.
 kubernetes-full *args:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -52,6 +52,16 @@ kubernetes-full *args:
     e2e/cluster/cluster.sh up 3 --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
     e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes --run-ignored all {{args}}
+    just kubernetes-scale
+
+# 10,000 routes and 200 pods, most of which serve nothing, on one operator at a real API server: that all comes to be Ready and the operator's memory are
+# judged, the other figures printed.
+kubernetes-scale *args: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    e2e/cluster/cluster.sh up 0 --owner $$
+    trap 'e2e/cluster/cluster.sh down' EXIT
+    e2e/cluster/cluster.sh exec "${CARGO_TARGET_DIR:-target}/debug/ringway-bench-control" --routes 1000,10000 --pods 1 --fake-pods 199 --changes 20 {{args}}
 
 # A cluster to try things in, until `just cluster-down`: `e2e/cluster/cluster.sh exec kubectl get nodes`, `just cluster-test`.
 cluster-up nodes="1":

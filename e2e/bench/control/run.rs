@@ -23,7 +23,7 @@ use crate::world::{self, NAMESPACE};
 /// A change that takes longer voids the run.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 /// How long a size may take to be live in every pod.
-const GROWTH: Duration = Duration::from_secs(600);
+const GROWTH: Duration = Duration::from_secs(1_200);
 /// What is looked at while nobody changes anything.
 const QUIET: Duration = Duration::from_secs(10);
 /// What the chart allows the operator (`operator.resources`).
@@ -118,7 +118,14 @@ impl Stage {
         let quiet_time = if options.smoke { Duration::from_secs(1) } else { QUIET };
         let before = self.spent()?;
         thread::sleep(quiet_time);
-        let mut row = Row { size, grown, quiet_time, quiet: self.spent()?.since(before), ..Row::default() };
+        let mut row = Row {
+            size,
+            fake_pods: options.fake_pods,
+            grown,
+            quiet_time,
+            quiet: self.spent()?.since(before),
+            ..Row::default()
+        };
         self.changes(options.changes, &mut row)?;
         self.settle()?;
         self.all_ready(size)?;

@@ -23,6 +23,8 @@ pub(crate) struct Spent {
 #[derive(Debug, Default)]
 pub(crate) struct Row {
     pub(crate) size: usize,
+    /// Pods on the stream beside those that are measured.
+    pub(crate) fake_pods: usize,
     /// From the first new object until the last is live and Programmed.
     pub(crate) grown: Duration,
     pub(crate) live_ms: Vec<f64>,
@@ -65,7 +67,7 @@ impl Row {
             at(&self.programmed_ms, 0.50),
             self.busy.operator_ns as f64 / 1e6 / changes,
             self.busy.pods_ns as f64 / 1e6 / changes / pods,
-            self.busy.bytes as f64 / changes / pods,
+            self.busy.bytes as f64 / changes / (pods + self.fake_pods as f64),
             percent(self.quiet.operator_ns),
             percent(self.quiet.pods_ns) / pods,
             self.operator_kib as f64 / 1024.0,

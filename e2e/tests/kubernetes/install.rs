@@ -10,7 +10,7 @@ use ringway_e2e::cluster::install::{self, Install, NAMESPACE, NEXT, RELEASE, VER
 use ringway_e2e::cluster::namespace::Namespace;
 use ringway_e2e::cluster::object;
 use ringway_e2e::cluster::traffic::{self, Traffic};
-use ringway_e2e::{fleet, places, script, yaml};
+use ringway_e2e::{fleet, places, script, wait, yaml};
 use serde_json::Value;
 
 const FIRST_CALL: Duration = Duration::from_secs(30);
@@ -90,8 +90,11 @@ fn an_uninstall_leaves_what_users_made() -> Result<()> {
     let release =
         |name: &str| cluster.run("helm", &["uninstall", name, "--namespace", NAMESPACE, "--wait"], "")?.stdout();
     release(RELEASE)?;
+    // Helm waits for what it made; the pods are the garbage collector's.
     for part in ["operator", "dataplane"] {
-        ensure!(install.pods(part)?.is_empty(), "pods of the {part} after an uninstall");
+        wait::until(&format!("the pods of the {part} to be leaving"), FIRST_CALL, || {
+            Ok(install.pods(part)?.is_empty().then_some(()))
+        })?;
     }
     release(install::CRDS)?;
     // The charts keep the resources, and with them all that users made of them.
