@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -38,14 +39,14 @@ pub(super) struct Accepted {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Accepts for as long as the stream is read.
+/// Accepts for as long as the stream is read. Once the task has ended, the port is free.
 pub(super) fn accepted(
     listener: TcpListener,
     tls: Arc<ArcSwap<ServerConfig>>,
     counters: Counters,
-) -> ReceiverStream<io::Result<Accepted>> {
+) -> (ReceiverStream<io::Result<Accepted>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
+    let accepting = tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let next = tokio::select! {
@@ -80,7 +81,7 @@ pub(super) fn accepted(
             });
         }
     });
-    ReceiverStream::new(receiver)
+    (ReceiverStream::new(receiver), accepting)
 }
 
 // === impl Accepted ===

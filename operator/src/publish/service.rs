@@ -58,7 +58,7 @@ pub async fn serve(
         relay_number: AtomicU64::new(0),
         stop: stop.clone(),
     };
-    let incoming = accept::accepted(listener, tls, counters);
+    let (incoming, accepting) = accept::accepted(listener, tls, counters);
     let end = async {
         shutdown.await;
         stop.cancel();
@@ -69,10 +69,14 @@ pub async fn serve(
         stopped.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
-        ended = server => Ok(ended?),
+    let ended = tokio::select! {
+        ended = server => ended,
         () = too_long => Ok(()),
-    }
+    };
+    accepting.abort();
+    // Aborted, or over by itself.
+    let _ = accepting.await;
+    Ok(ended?)
 }
 
 // === impl Service ===
