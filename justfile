@@ -1,5 +1,7 @@
 # The one task runner: CI calls these recipes, through e2e/scripts/test.sh, which installs what they need first.
 set shell := ["bash", "-euo", "pipefail", "-c"]
+# "$@": an argument with spaces stays one.
+set positional-arguments := true
 
 export RINGWAY_CACHE := env("RINGWAY_CACHE", env("HOME") / ".cache/ringway")
 
@@ -33,7 +35,7 @@ build:
 
 # Every test but those in a cluster: crates, fleet, conformance. Arguments go to the runner (`just test -E 'test(conformance)'`).
 test *args:
-    cargo nextest run --locked --workspace {{args}}
+    cargo nextest run --locked --workspace "$@"
 
 # The tests in a Kubernetes cluster, on one that stands only for them. RINGWAY_CLUSTER=kind takes kind's; the default needs root or sudo, no Docker.
 kubernetes *args:
@@ -41,7 +43,7 @@ kubernetes *args:
     set -euo pipefail
     e2e/cluster/cluster.sh up --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
-    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes "$@"
 
 # The same on three nodes, with what only they can show: crashes of operators and nodes, scaling under load; and Flux's controller; then scale.
 kubernetes-full *args:
@@ -51,7 +53,7 @@ kubernetes-full *args:
     export RINGWAY_FLUX
     e2e/cluster/cluster.sh up 3 --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
-    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes --run-ignored all {{args}}
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes --run-ignored all "$@"
     just kubernetes-scale
 
 # 10,000 routes and 200 pods, most of which serve nothing, on one operator at a real API server: that all comes to be Ready and the operator's memory are
@@ -61,7 +63,7 @@ kubernetes-scale *args: build
     set -euo pipefail
     e2e/cluster/cluster.sh up 0 --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
-    e2e/cluster/cluster.sh exec "${CARGO_TARGET_DIR:-target}/debug/ringway-bench-control" --routes 1000,10000 --pods 1 --fake-pods 199 --changes 20 {{args}}
+    e2e/cluster/cluster.sh exec "${CARGO_TARGET_DIR:-target}/debug/ringway-bench-control" --routes 1000,10000 --pods 1 --fake-pods 199 --changes 20 "$@"
 
 # A cluster to try things in, until `just cluster-down`: `e2e/cluster/cluster.sh exec kubectl get nodes`, `just cluster-test`.
 cluster-up nodes="1":
@@ -72,12 +74,12 @@ cluster-down:
 
 # The tests of `just kubernetes` on the cluster of `just cluster-up`.
 cluster-test *args:
-    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes {{args}}
+    e2e/cluster/cluster.sh exec cargo nextest run --locked -p ringway-e2e --ignore-default-filter --test kubernetes "$@"
 
 # The benchmark beside Envoy, with figures: only a release build on a quiet machine says anything.
 bench *args:
     cargo build --locked --release --bin ringway
-    RINGWAY_BIN="${CARGO_TARGET_DIR:-target}/release/ringway" cargo run --locked --release -p ringway-e2e --bin ringway-bench -- {{args}}
+    RINGWAY_BIN="${CARGO_TARGET_DIR:-target}/release/ringway" cargo run --locked --release -p ringway-e2e --bin ringway-bench -- "$@"
 
 # Every case for one second on the debug-like build: answers are checked, no figure is judged.
 bench-smoke: build
@@ -105,4 +107,4 @@ bench-control *args:
     cargo build --locked --release -p ringway -p ringway-operator -p ringway-dataplane -p ringway-e2e --bins
     e2e/cluster/cluster.sh up 0 --owner $$
     trap 'e2e/cluster/cluster.sh down' EXIT
-    e2e/cluster/cluster.sh exec "${CARGO_TARGET_DIR:-target}/release/ringway-bench-control" {{args}}
+    e2e/cluster/cluster.sh exec "${CARGO_TARGET_DIR:-target}/release/ringway-bench-control" "$@"
