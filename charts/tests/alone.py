@@ -109,7 +109,7 @@ def versions_agree():
     version = re.search(r'(?m)^version = "(.+)"', (ROOT / "Cargo.toml").read_text())[1]
     for chart in (CHART, CRDS):
         meta = yaml.safe_load((chart / "Chart.yaml").read_text())
-        same((meta["appVersion"], meta["kubeVersion"]), (version, ">=1.33.0-0"), chart.name)
+        same((meta["appVersion"], meta["kubeVersion"]), (version, ">=1.34.0-0"), chart.name)
     dockerfile = (ROOT / "Dockerfile").read_text()
     toolchain = re.search(r'channel = "(.+)"', (ROOT / "rust-toolchain.toml").read_text())[1]
     assert f"ARG VERSION={version}\n" in dockerfile and f"ARG RUST=rust:{toolchain}-alpine" in dockerfile, "Dockerfile: versions"

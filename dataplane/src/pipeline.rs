@@ -57,7 +57,7 @@ async fn serve(
         Verb::Preflight => Ok(respond::preflight()),
         Verb::Post => post(worker, conn, &route, Posted { inbound: &inbound, body, caller }, exchange).await,
         Verb::Get => {
-            limit::refuse_draining(worker)?;
+            limit::refuse_late(conn)?;
             let session = session::of_stream(worker, conn, &route, &inbound, &caller)?;
             match forward::resume::asked(&route, &inbound) {
                 Some(resume) => forward::resume::open(worker, &route, session, resume, exchange),
@@ -90,7 +90,7 @@ async fn post(
     let scope = session::of_message(worker, conn, route, inbound, &caller, &message)?;
     exchange.scoped(&scope);
     let permit = authorize::decide(route, caller, scope, message)?;
-    let slot = limit::take(worker, &permit)?;
+    let slot = limit::take(worker, conn, &permit)?;
     let target = pick::target(worker, route, permit, inbound).await?;
     forward::send(worker, route, target, slot, exchange).await
 }

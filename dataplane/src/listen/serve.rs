@@ -37,6 +37,10 @@ use crate::worker::Worker;
 /// A connection that ends gets this long for its first request, if there was none.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
+/// An idle connection of HTTP/1 is closed so long after a drain began. A client that asks again meanwhile is told with the
+/// answer; closed at once, its request would meet the close halfway and be lost. HTTP/2 says in two steps what it still takes.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A connection as the acceptor hands it over.
 #[derive(Debug)]
 pub(crate) struct Accepted {
@@ -55,7 +59,7 @@ pub(crate) async fn serve_connection(worker: Arc<Worker>, accepted: Accepted, ow
                 tracing::debug!(%remote, %error, "no TCP_NODELAY");
             }
             match (socket, own) {
-                (Socket::Own, None) => serve_plain(&worker, stream, Conn::new(remote, Door::Own)).await,
+                (Socket::Own, None) => serve_plain(&worker, stream, made(&worker, remote, Door::Own)).await,
                 (Socket::Own, Some(acceptor)) => {
                     serve_tls(&worker, acceptor.accept(stream).map_ok(|tls| (tls, Door::Own)), remote).await;
                 }
@@ -67,6 +71,10 @@ pub(crate) async fn serve_connection(worker: Arc<Worker>, accepted: Accepted, ow
     worker.shared.mailboxes.connection_closed(worker.id);
 }
 
+fn made(worker: &Worker, remote: SocketAddr, door: Door) -> Conn {
+    Conn::new(remote, door, worker.shared.drain.is_draining())
+}
+
 /// As the port's listeners are at this moment.
 async fn serve_port(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr, socket: u16) {
     let is_tls = worker.shared.routes.load().port(socket).is_some_and(Port::is_tls);
@@ -76,7 +84,7 @@ async fn serve_port(worker: &Arc<Worker>, stream: TcpStream, remote: SocketAddr,
         serve_tls(worker, handshake, remote).await;
     } else {
         let door = Door::Port { socket, handshake: None };
-        serve_plain(worker, stream, Conn::new(remote, door)).await;
+        serve_plain(worker, stream, made(worker, remote, door)).await;
     }
 }
 
@@ -105,7 +113,7 @@ async fn serve_tls(
     match tokio::time::timeout(worker.shared.limits.tls_handshake, handshake).await {
         Ok(Ok((stream, door))) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            serve_stream(worker, stream, Conn::new(remote, door), http2).await;
+            serve_stream(worker, stream, made(worker, remote, door), http2).await;
         }
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_elapsed) => worker.shared.limit(Limit::TlsHandshake),
@@ -145,12 +153,12 @@ where
             let mut response = pipeline::handle(&worker, &conn, request).await;
             phase.request_answered();
             let is_misdirected = response.status() == StatusCode::MISDIRECTED_REQUEST;
-            if is_misdirected && worker.shared.routes.load().is_outdated(conn.door) {
-                if http2 {
-                    conn.useless.notify_one();
-                } else {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
+            let is_useless = is_misdirected && worker.shared.routes.load().is_outdated(conn.door);
+            if http2 && is_useless {
+                conn.useless.notify_one();
+            }
+            if !http2 && (is_useless || worker.shared.drain.is_draining()) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<Response<ReplyBody>, Infallible>(response)
         }
@@ -171,11 +179,11 @@ where
                 () = conn.useless.notified() => {}
             }
         };
-        until(leave, || true, &told, connection, http2::Connection::graceful_shutdown).await
+        until(leave, || true, (&told, Duration::ZERO), connection, http2::Connection::graceful_shutdown).await
     } else {
         let connection = pin!(first(limits).serve_connection(io, service));
         let draining = || drain.is_draining();
-        until(drain.begun(), draining, &told, connection, http1::Connection::graceful_shutdown).await
+        until(drain.begun(), draining, (&told, LINGER), connection, http1::Connection::graceful_shutdown).await
     };
     if let Some(Err(error)) = ended {
         if let Some(limit) = idle::limit_of(&error) {
@@ -207,12 +215,12 @@ fn second(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Runs a connection to its end; when `leave` is done it is told to end after what it is doing. `look` says whether that
-/// may be so. `None`: it was told before it had asked anything.
+/// Runs a connection to its end; when `leave` is done and it was used, it is told after `linger` to end after what it is
+/// doing. `look` says whether `leave` may be done. `None`: it had not asked anything in its time.
 async fn until<C, T>(
     leave: impl Future<Output = ()>,
     look: impl Fn() -> bool,
-    phase: &Phase,
+    (phase, linger): (&Phase, Duration),
     mut connection: Pin<&mut C>,
     shut_down: fn(Pin<&mut C>),
 ) -> Option<T>
@@ -244,6 +252,9 @@ where
     });
     // Without a request there is nothing to end in order.
     if let Some(ended) = tokio::time::timeout(ARRIVAL, arrival).await.ok()? {
+        return Some(ended);
+    }
+    if let Ok(ended) = tokio::time::timeout(linger, connection.as_mut()).await {
         return Some(ended);
     }
     shut_down(connection.as_mut());

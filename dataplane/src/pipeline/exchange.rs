@@ -26,6 +26,8 @@ use crate::worker::Worker;
 pub(crate) struct Conn {
     pub(crate) remote: SocketAddr,
     pub(crate) door: Door,
+    /// It was made while the gateway drained already: its client may choose another process for new work.
+    pub(crate) is_late: bool,
     /// Told once nothing that it may ask for is served any more: its client needs another one.
     pub(crate) useless: Notify,
     /// The session that was used last: most connections have one, and opening its id costs more than comparing it.
@@ -59,8 +61,8 @@ pub(crate) struct Exchange {
 // === impl Conn ===
 
 impl Conn {
-    pub(crate) fn new(remote: SocketAddr, door: Door) -> Self {
-        Self { remote, door, useless: Notify::new(), recent: Mutex::new(None) }
+    pub(crate) fn new(remote: SocketAddr, door: Door, is_late: bool) -> Self {
+        Self { remote, door, is_late, useless: Notify::new(), recent: Mutex::new(None) }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::fault::{Fault, Reason, Source};
 use crate::worker::Worker;
 
 use super::authorize::Permit;
+use super::exchange::Conn;
 use super::session::Scope;
 use crate::catalog::BackendList;
 use crate::session::bind::SharedFault;
@@ -26,12 +27,13 @@ pub(crate) struct Slot {
 
 type SessionPlace = InUse<UpstreamSession, Arc<BackendList>, SharedFault>;
 
-/// New work is for another process.
+/// New work on a new connection is for another process. A connection that was there before the drain is about to close,
+/// and what its client sent before it could know is served: refusing would fail calls at each rolling update.
 ///
 /// # Errors
 /// The gateway is shutting down.
-pub(crate) fn refuse_draining(worker: &Worker) -> Result<(), Fault> {
-    if !worker.shared.drain.is_draining() {
+pub(crate) fn refuse_late(conn: &Conn) -> Result<(), Fault> {
+    if !conn.is_late {
         return Ok(());
     }
     Err(Fault::new(Source::Gateway, Reason::Busy, "The gateway is shutting down").retry_after(Duration::from_secs(1)))
@@ -41,11 +43,11 @@ pub(crate) fn refuse_draining(worker: &Worker) -> Result<(), Fault> {
 ///
 /// # Errors
 /// Too many calls of this session are in flight; the gateway is shutting down.
-pub(crate) fn take(worker: &Arc<Worker>, permit: &Permit) -> Result<Slot, Fault> {
+pub(crate) fn take(worker: &Arc<Worker>, conn: &Conn, permit: &Permit) -> Result<Slot, Fault> {
     let shared = &worker.shared;
     // While draining, answers and cancellations still pass: calls in flight wait for them.
     if permit.message.kind == Kind::Request {
-        refuse_draining(worker)?;
+        refuse_late(conn)?;
     }
     let session = match &permit.scope {
         Scope::Session(session) => match shared.owner.enter(session.key(), shared.limits.session_inflight) {

@@ -87,6 +87,33 @@ fn a_call_that_waits_for_its_client_ends_well_while_the_gateway_stops() {
     assert!(begun.elapsed() < PATIENCE / 2, "nobody is left to wait for");
 }
 
+/// What its client sends before it can know of the drain is served and answered with the end of the connection.
+#[test]
+fn a_connection_from_before_gets_one_more_call_and_is_told() {
+    let upstream = Modern::new(&["echo"]).start(|_, _| false);
+    // The second for it may be over before this thread has its turn.
+    let served = (0..10).any(|_| {
+        let stage = Setup::new(&[("/m", &[part("up", &upstream, "")])]).start();
+        let (address, admin) = (stage.address, stage.admin);
+        let ask = modern("/m", "tools/call", Some("echo"), modern_call(1, "echo"));
+        let mut kept = stage.connect();
+        assert_eq!(kept.ask(&ask).status, 200);
+        let stopping = stage.drain(PATIENCE);
+        until("not ready", || once(admin, &Ask::new("GET", "/readyz").with("Connection", "close")).status == 503);
+        assert_eq!(once(address, &ask).status, 503, "a new connection");
+        kept.try_send(&ask.bytes());
+        let answer = kept.answer();
+        if let Ok(answer) = &answer {
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.head.field("connection"), Some("close"));
+            kept.closed().unwrap();
+        }
+        stopping.join().unwrap();
+        answer.is_ok()
+    });
+    assert!(served);
+}
+
 #[test]
 fn calls_that_outlast_the_grace_are_ended() {
     let (upstream, _tells) = asking();

@@ -153,22 +153,6 @@ impl Traffic {
         Ok(outcome.answered)
     }
 
-    /// Ends it, after so many pods left in order. No call may have failed, but that a pod which drains refused to begin one on a connection that it was
-    /// about to close: that says that nothing was done, and comes once for each client and pod at most.
-    pub fn stop_after_drains(self, pods: usize) -> Result<()> {
-        let most = self.clients.len() * pods;
-        let outcome = self.stop()?;
-        let is_refusal = |failure: &String| {
-            [r#""code":-31004"#, r#""executed":"no""#, r#""retryable":true"#].iter().all(|part| failure.contains(part))
-        };
-        ensure!(
-            outcome.failed <= most.min(KEPT) && outcome.failures.iter().all(is_refusal),
-            "calls failed: {outcome:#?}"
-        );
-        ensure!(outcome.answered > 0, "not one call was made");
-        Ok(())
-    }
-
     /// Ends it.
     pub fn stop(mut self) -> Result<Outcome> {
         self.shared.is_over.store(true, Ordering::Release);

@@ -57,6 +57,8 @@ fn every_reason_beside_a_route_in_use() -> Result<()> {
         object::condition(found, "Accepted").filter(|it| !it.is_true && it.reason == "InvalidParameters").map(drop)
     })?;
 
+    // What pods found out of it comes a moment after what they said of its configuration.
+    namespace.condition("mcpbackends", "c-unpaired", "Reachable", (false, "InvalidConfiguration"))?;
     told_once(&cluster, &namespace.object("mcpbackends", "c-private")?, ("Accepted", "Invalid"), "spec.url")?;
 
     traffic.goes_on(5, PATIENCE)?;

@@ -21,16 +21,14 @@ fn both_parts_roll_under_load() -> Result<()> {
     let _namespace = served(&cluster, "rolling")?;
     let address = install.address()?;
     let traffic = [Traffic::start(address, "/rolling", 2), Traffic::in_sessions(address, "/rolling", 2)];
-    let mut left = 0;
     for part in ["dataplane", "operator", "dataplane"] {
-        left += if part == "dataplane" { install.pods(part)?.len() } else { 0 };
         install.roll(part)?;
         for traffic in &traffic {
             traffic.goes_on(20, PATIENCE)?;
         }
     }
     for traffic in traffic {
-        traffic.stop_after_drains(left).with_context(|| install.describe())?;
+        traffic.stop_without_failure().with_context(|| install.describe())?;
     }
     Ok(())
 }
