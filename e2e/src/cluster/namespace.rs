@@ -33,7 +33,7 @@ impl<'a> Namespace<'a> {
     pub fn create(cluster: &'a Cluster, name: &str) -> Result<Self> {
         let path = format!("/api/v1/namespaces/{name}");
         if cluster.get(&path)?.is_some() {
-            cluster.kubectl(&["delete", "namespace", name, "--wait=false"])?;
+            cluster.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait=false"])?;
             cluster.until_gone(&path, PATIENCE)?;
         }
         cluster.apply(
