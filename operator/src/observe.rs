@@ -133,6 +133,11 @@ impl Observer {
         self.store().awaited().next().is_none()
     }
 
+    /// Kinds in namespaces that are watched because somebody names something there.
+    fn narrow_watches(&self) -> usize {
+        narrow::watches(self)
+    }
+
     /// What is still waited for before the first publish.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {

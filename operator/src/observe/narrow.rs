@@ -133,6 +133,11 @@ fn age(observed: &Observed, install: &ClusterInstall, scope: &Scope) -> (bool, i
     (name != install.namespace, created, scope.clone())
 }
 
+/// How many are watched.
+pub(super) fn watches(observer: &Observer) -> usize {
+    observer.narrow.lock().unwrap_or_else(PoisonError::into_inner).watches.len()
+}
+
 /// Stops watches that nobody needs, starts new ones, and asks for what was named since a watch began.
 fn adjust(observer: &Arc<Observer>, scopes: BTreeMap<Scope, BTreeSet<String>>) {
     let mut narrow = observer.narrow.lock().unwrap_or_else(PoisonError::into_inner);

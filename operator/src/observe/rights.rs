@@ -1,7 +1,7 @@
 //! Whether the operator may read Secrets or ConfigMaps somewhere: asked of the API server by access reviews, so that
 //! nothing is listed only to be refused.
 //!
-//! Rights come and go while the operator runs: a RoleBinding that is made is noticed within [`LOOK`], one that is taken
+//! Rights come and go while the operator runs: a RoleBinding that is made is noticed within [`look`], one that is taken
 //! away [`REVOKED_AFTER`] later. Called by `watch` around each narrow watch.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,10 @@ use super::kind::{Kind, Watched as _};
 use super::store::Scope;
 use super::watch::{CALL, Failure};
 
-/// How often it is asked again, at the latest.
-pub(super) const LOOK: Duration = Duration::from_secs(10);
+/// How often it is asked again of each namespace, where few are read.
+const LOOK: Duration = Duration::from_secs(10);
+/// Where many are, they take turns this far apart: one namespace must not cost the API server more for there being others.
+const TURN: Duration = Duration::from_millis(100);
 /// How long a right must be gone before what was read by it goes, too: an API server that has just started denies
 /// everything until it has read its own rules.
 pub(super) const REVOKED_AFTER: Duration = Duration::from_secs(5);
@@ -65,6 +67,11 @@ impl Rights {
         everywhere.insert(kind, (asked, may));
         Ok(may)
     }
+}
+
+/// How long until it is asked again, when so many kinds in namespaces are watched.
+pub(super) fn look(watches: usize) -> Duration {
+    LOOK.max(TURN * u32::try_from(watches).unwrap_or(u32::MAX))
 }
 
 /// `None`: in all namespaces.
@@ -115,6 +122,12 @@ mod tests {
         let mut lost = Denial::default();
         assert!(!lost.is_final(start, true) && !lost.is_final(after(4), true));
         assert!(lost.is_final(after(5), true));
+    }
+
+    #[test]
+    fn many_namespaces_take_turns() {
+        assert_eq!((look(0), look(100)), (LOOK, LOOK));
+        assert_eq!(look(500), Duration::from_secs(50));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::Observer;
 use super::entry::revision;
 use super::kind::{Kind, Reach, Watched as _, api_version};
 use super::pause::Pause;
-use super::rights::{Denial, LOOK};
+use super::rights::{self, Denial};
 use super::store::{Change, Scope, Trouble};
 
 /// How often an absent kind is asked for.
@@ -69,14 +69,14 @@ async fn permitted(observer: &Observer, scope: &Scope) {
             observer.change(|store| store.trouble(scope, trouble));
         }
         // The longest of its pauses is for who fails, not for who is refused.
-        let _ = timeout(LOOK, pause.wait(&mut renewals)).await;
+        let _ = timeout(rights::look(observer.narrow_watches()), pause.wait(&mut renewals)).await;
     }
 }
 
 /// Until the operator may not read there any more. No answer is no denial.
 async fn denied(observer: &Observer, scope: &Scope) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(rights::look(observer.narrow_watches())).await;
         if let Ok(false) = observer.rights.may_read(&observer.client, scope).await {
             return;
         }
