@@ -4,7 +4,7 @@ use crate::status::facts::Facts;
 use crate::status::report::Check;
 
 /// The oldest Kubernetes that is supported, as the chart says in `kubeVersion`.
-const OLDEST: (u32, u32) = (1, 33);
+const OLDEST: (u32, u32) = (1, 34);
 
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     let server = &facts.server;
