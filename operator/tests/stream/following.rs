@@ -109,9 +109,9 @@ async fn a_replica_that_is_behind_is_held_back_from_until_it_has_caught_up() {
     let state = behind.pod_is("p", |state| state.is_connected).await;
     assert_eq!(state.position, Some(at(5)), "it says what it serves");
     until("it holds", || pod.obedient.metrics.holds.value() > 0).await;
+    until("it says so", || behind.publisher.counters().holds.get() == 1).await;
     behind.pod_is("p", |state| state.position == Some(at(5))).await;
     assert!(pod.serves(&now));
-    assert_eq!(behind.publisher.counters().holds.get(), 1);
 
     put_route(&mut now, 2, "/newer");
     behind.publish(&now, at(6));
