@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ringway_config_stream::{Facts, Pod, Rejection, limits, link};
+use ringway_config_stream::{Facts, Pod, Rejection, backoff, limits, link};
 use ringway_seal::Keyring;
 use ringway_snapshot::Snapshot;
 use tokio::runtime;
@@ -168,7 +168,7 @@ impl Follower {
                     self.complain(failures, &reason);
                 }
             }
-            sleep(link::pause(failures, connect::random())).await;
+            sleep(link::pause(failures, backoff::random())).await;
         }
     }
 

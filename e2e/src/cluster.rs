@@ -212,8 +212,11 @@ impl Cluster {
         list.get("items").and_then(Value::as_array).cloned().context("items of a list of pods")
     }
 
-    /// Crashes a container: its process is killed on its node.
-    pub fn kill_container(&self, node: &str, id: &str) -> Result<()> {
+    /// Crashes a pod's container: its process is killed on its node.
+    pub fn crash(&self, pod: &Value) -> Result<()> {
+        let node = object::text(pod, "/spec/nodeName").context("node of a pod")?;
+        let id = object::text(pod, "/status/containerStatuses/0/containerID").context("id of a container")?;
+        let id = id.trim_start_matches("containerd://");
         script(&["container-kill", node, id])
     }
 

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const _: () = assert!(STALE_AFTER.as_secs() * 2 <= HOLD.as_secs(), "a pod must not take what is stale");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Freshness {
     Fresh,
     /// The API server does not answer.
     Silent,
@@ -47,11 +47,6 @@ enum Turn {
     Offer(bool),
 }
 
-#[derive(Debug)]
-struct Freshness {
-    state: State,
-}
-
 /// What is looked at, and who is told.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -65,7 +60,7 @@ pub struct Parts {
 
 /// Runs for ever.
 pub async fn run(parts: Parts) {
-    let mut freshness = Freshness { state: State::Fresh };
+    let mut freshness = Freshness::Fresh;
     loop {
         let answered = *parts.answered.borrow();
         let turn = freshness.look(Instant::now(), answered, parts.observer.is_renewed());
@@ -101,25 +96,25 @@ impl Freshness {
     /// asked for.
     fn look(&mut self, now: Instant, answered: Instant, is_renewed: bool) -> Turn {
         let is_silent = now.saturating_duration_since(answered) >= STALE_AFTER;
-        let (state, turn) = match self.state {
-            State::Fresh if is_silent => (State::Silent, Turn::Withdraw),
-            State::CatchingUp(_) if is_silent => (State::Silent, Turn::Nothing),
-            State::Silent if !is_silent => (State::CatchingUp(now), Turn::Renew),
-            State::CatchingUp(since) if is_renewed || now.saturating_duration_since(since) >= CATCH_UP => {
-                (State::Fresh, Turn::Offer(is_renewed))
+        let (state, turn) = match *self {
+            Self::Fresh if is_silent => (Self::Silent, Turn::Withdraw),
+            Self::CatchingUp(_) if is_silent => (Self::Silent, Turn::Nothing),
+            Self::Silent if !is_silent => (Self::CatchingUp(now), Turn::Renew),
+            Self::CatchingUp(since) if is_renewed || now.saturating_duration_since(since) >= CATCH_UP => {
+                (Self::Fresh, Turn::Offer(is_renewed))
             }
             state => (state, Turn::Nothing),
         };
-        self.state = state;
+        *self = state;
         turn
     }
 
     /// Why it is stale.
     fn problem(&self) -> Option<&'static str> {
-        match self.state {
-            State::Fresh => None,
-            State::Silent => Some("stale: the API server does not answer"),
-            State::CatchingUp(_) => Some("stale: the API server answers again, and not everything is listed anew"),
+        match self {
+            Self::Fresh => None,
+            Self::Silent => Some("stale: the API server does not answer"),
+            Self::CatchingUp(_) => Some("stale: the API server answers again, and not everything is listed anew"),
         }
     }
 }
@@ -132,7 +127,7 @@ mod tests {
     fn a_silent_api_server_makes_it_stale_until_everything_is_listed_anew() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        let mut freshness = Freshness { state: State::Fresh };
+        let mut freshness = Freshness::Fresh;
         assert_eq!(freshness.look(after(19), start, true), Turn::Nothing);
         assert_eq!(freshness.problem(), None);
         assert_eq!(freshness.look(after(20), start, true), Turn::Withdraw);
@@ -149,13 +144,13 @@ mod tests {
     fn a_list_that_fails_on_is_not_waited_for_without_end() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        let mut freshness = Freshness { state: State::CatchingUp(start) };
+        let mut freshness = Freshness::CatchingUp(start);
         assert_eq!(freshness.look(after(29), after(28), false), Turn::Nothing);
         assert_eq!(freshness.look(after(30), after(28), false), Turn::Offer(false));
         // Silent again meanwhile: it begins anew.
-        let mut freshness = Freshness { state: State::CatchingUp(start) };
+        let mut freshness = Freshness::CatchingUp(start);
         assert_eq!(freshness.look(after(25), start, false), Turn::Nothing);
-        assert_eq!(freshness.state, State::Silent);
+        assert_eq!(freshness, Freshness::Silent);
         assert_eq!(freshness.look(after(40), after(40), true), Turn::Renew);
     }
 }

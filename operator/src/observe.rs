@@ -4,6 +4,7 @@
 //! A watch that fails retries for ever and is told of as a trouble; what is held meanwhile stays.
 
 pub mod entry;
+mod feed;
 pub mod kind;
 mod narrow;
 mod pause;

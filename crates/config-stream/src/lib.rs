@@ -12,6 +12,7 @@
 //! nothing ([`store`]). Does no I/O and reads no clock: `ringway-operator` and `ringway-dataplane` stand around it.
 
 pub mod assembler;
+pub mod backoff;
 pub mod catalogue;
 pub mod facts;
 pub mod fence;

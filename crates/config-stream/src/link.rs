@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tonic::transport::{Endpoint, Error, Server};
 
+use crate::backoff;
 use crate::limits::{POD_MESSAGE_BYTES, UPDATE_MESSAGE_BYTES};
 use crate::wire::config_stream_client::ConfigStreamClient;
 use crate::wire::config_stream_server::{ConfigStream, ConfigStreamServer};
@@ -59,16 +60,10 @@ pub fn bounded_server<T: ConfigStream>(service: T) -> ConfigStreamServer<T> {
         .max_encoding_message_size(UPDATE_MESSAGE_BYTES)
 }
 
-/// Before the next try to connect: half to whole of a time that doubles with each failure, so that 200 pods do not come
-/// back at one moment. `random` is any number.
+/// Before the next try to connect, after so many failures; `random` is any number.
 #[must_use]
 pub fn pause(failures: u32, random: u64) -> Duration {
-    const FIRST: Duration = Duration::from_millis(200);
-    const LONGEST: Duration = Duration::from_secs(5);
-    let whole = FIRST.saturating_mul(1 << failures.min(5)).min(LONGEST);
-    let half = whole / 2;
-    let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
-    half + Duration::from_micros(random % spread)
+    backoff::pause((Duration::from_millis(200), Duration::from_secs(5)), failures, random)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
-use ringway_config_stream::link;
+use ringway_config_stream::{backoff, link};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -162,7 +162,7 @@ impl Operator {
     async fn addresses(&self, avoid: Option<SocketAddr>) -> Result<Vec<SocketAddr>, ConnectError> {
         let found = timeout(link::CONNECT, lookup_host((self.host.as_str(), self.port))).await;
         let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(ConnectError::Resolve)?;
-        let mut addresses: Vec<_> = found.map(|address| (Some(address) == avoid, random(), address)).collect();
+        let mut addresses: Vec<_> = found.map(|address| (Some(address) == avoid, backoff::random(), address)).collect();
         addresses.sort_unstable();
         Ok(addresses.into_iter().map(|(_, _, address)| address).collect())
     }
@@ -185,13 +185,6 @@ impl Operator {
         });
         Ok(link::endpoint(&self.authority)?.connect_with_connector(once).await?)
     }
-}
-
-pub(super) fn random() -> u64 {
-    let mut bytes = [0; 8];
-    // Without randomness every pause is the shortest of its spread and the order is the resolver's.
-    let _ = ::aws_lc_rs::rand::fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -177,7 +177,8 @@ impl Stage {
         let path = format!("/apis/ringway.dev/v1alpha1/namespaces/{NAMESPACE}/mcproutes/r-{number}");
         self.cluster.until(&format!("r-{number} to be Programmed"), within, &path, |object| {
             let wanted = generation.or_else(|| object.pointer("/metadata/generation")?.as_i64())?;
-            is_programmed(object, wanted).then_some(())
+            let programmed = object::parent_condition(object, "Programmed")?;
+            (programmed.is_true && programmed.observed_generation >= Some(wanted)).then_some(())
         })
     }
 
@@ -232,16 +233,6 @@ impl Stage {
         let pods_ns = self.pods.iter().map(|pod| cpu_ns(pod.daemon.pid())).sum::<Result<u64>>()?;
         Ok(Spent { operator_ns: cpu_ns(self.operator.daemon.pid())?, pods_ns, bytes: bytes as u64 })
     }
-}
-
-/// Whether a route says Programmed for `generation` or a later one.
-fn is_programmed(route: &serde_json::Value, generation: i64) -> bool {
-    let conditions = route.pointer("/status/parents/0/conditions").and_then(serde_json::Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
-        condition.get("type").is_some_and(|kind| kind == "Programmed")
-            && condition.get("status").is_some_and(|status| status == "True")
-            && condition.get("observedGeneration").and_then(serde_json::Value::as_i64) >= Some(generation)
-    })
 }
 
 /// Asks one pod until it serves `path`: it answers 404 before.

@@ -82,9 +82,8 @@ impl<'a> Flux<'a> {
         Ok(Self { cluster, folder, archives, controller, _server: server, revisions: 0 })
     }
 
-    /// A file of the repository, to be read or edited before it is committed.
-    #[must_use]
-    pub fn file(&self, path: &str) -> PathBuf {
+    /// Where a file of the repository is.
+    fn file(&self, path: &str) -> PathBuf {
         self.folder.path().join("tree").join(path)
     }
 

@@ -44,14 +44,11 @@ fn pods_restart_and_traffic_flows_without_an_operator() -> Result<()> {
 /// Kills the container of a pod and waits until its successor is ready.
 fn crash(cluster: &Cluster, pod: &serde_json::Value) -> Result<()> {
     let name = object::text(pod, "/metadata/name").context("name of a pod")?;
-    let node = object::text(pod, "/spec/nodeName").context("node of a pod")?;
-    let status = pod.pointer("/status/containerStatuses/0").context("status of a container")?;
-    let id = object::text(status, "/containerID").context("id of a container")?;
-    let restarts = object::number(status, "/restartCount");
-    cluster.kill_container(node, id.trim_start_matches("containerd://"))?;
+    let restarts = |pod: &_| object::number(pod, "/status/containerStatuses/0/restartCount");
+    cluster.crash(pod)?;
     let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}");
     cluster.until(&format!("{name} to be ready after a crash"), PATIENCE, &path, |found| {
-        let is_new = object::number(found, "/status/containerStatuses/0/restartCount") > restarts;
+        let is_new = restarts(found) > restarts(pod);
         (is_new && is_pod_ready(found)).then_some(())
     })
 }

@@ -45,7 +45,7 @@ fn leaders_are_killed_while_objects_are_applied() -> Result<()> {
         namespace.apply(&yaml::route(&name, &format!("/killed/{number}"), &[("killed", "")]))?;
         match number {
             // Its container comes back, with the same name in the Lease.
-            10 => crash(&cluster, &leader(&cluster, &install)?)?,
+            10 => cluster.crash(&leader(&cluster, &install)?)?,
             20 => {
                 let pod = leader(&cluster, &install)?;
                 let name = object::text(&pod, "/metadata/name").context("name of a pod")?;
@@ -128,10 +128,4 @@ fn leader(cluster: &Cluster, install: &Install<'_>) -> Result<Value> {
         let pods = install.pods("operator")?;
         Ok(pods.into_iter().find(|pod| object::text(pod, "/metadata/name") == Some(name.as_str())))
     })
-}
-
-fn crash(cluster: &Cluster, pod: &Value) -> Result<()> {
-    let node = object::text(pod, "/spec/nodeName").context("node of a pod")?;
-    let id = object::text(pod, "/status/containerStatuses/0/containerID").context("id of a container")?;
-    cluster.kill_container(node, id.trim_start_matches("containerd://"))
 }

@@ -27,9 +27,6 @@ const VALUES: [&str; 3] = [
     "--set-json=secretNamespaces=[\"ringway-system\",\"tools\",\"shop\"]",
     "--set-json=allowedHosts=[\"127.0.0.1\"]",
 ];
-/// What only standalone mode serves, in the words of the API server's refusal.
-const STANDALONE_ONLY: &[&str] = &["stdio", "loopback"];
-
 /// The differences that must be: of which member's objects, where, and why.
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("routes", "/listeners", "a process has one listener, a cluster those of Gateways and the install's own"),
@@ -74,8 +71,7 @@ fn compare(cluster: &Cluster, example: &Path) -> Result<usize> {
         if outcome.is_success() {
             taken.push(document.to_string());
         } else {
-            let is_known = STANDALONE_ONLY.iter().any(|word| outcome.stderr.contains(word));
-            ensure!(is_known, "refused: {}", outcome.stderr);
+            ensure!(same_yaml::is_standalone_only(&outcome.stderr), "refused: {}", outcome.stderr);
             refused.push(object::text(document, "/kind").unwrap_or_default());
         }
     }

@@ -29,6 +29,11 @@ fn examples_make_the_same_snapshot() -> Result<()> {
     Ok(())
 }
 
+/// Whether a refusal is of what only standalone mode has.
+pub(super) fn is_standalone_only(refusal: &str) -> bool {
+    STANDALONE_ONLY.iter().any(|word| refusal.contains(word))
+}
+
 /// Compares one file; how many objects the API server took.
 fn compare(cluster: &Cluster, text: &str) -> Result<usize> {
     let documents = as_kubectl_reads(text)?;
@@ -45,8 +50,7 @@ fn compare(cluster: &Cluster, text: &str) -> Result<usize> {
             read.push(document);
             stored.push(serde_json::from_str::<Value>(&outcome.stdout)?);
         } else {
-            let is_known = STANDALONE_ONLY.iter().any(|word| outcome.stderr.contains(word));
-            ensure!(is_known, "refused: {}\n{document:#}", outcome.stderr);
+            ensure!(is_standalone_only(&outcome.stderr), "refused: {}\n{document:#}", outcome.stderr);
             refused.push(document);
         }
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use ringway_config_stream::backoff;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep};
 
@@ -31,34 +32,24 @@ impl Pause {
         self.failures = 0;
     }
 
-    /// Half to whole of a time that doubles with each failure, so that not all replicas and watches come back at one
-    /// moment. `random` is any number.
+    /// [`backoff::pause`] of the failures in a row, with this one. `random` is any number.
     pub(super) fn after_failure(&mut self, now: Instant, random: u64) -> Duration {
         if self.listed.take().is_some_and(|listed| now.duration_since(listed) >= LONGEST) {
             self.reset();
         }
-        let whole = SHORTEST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
-        self.failures = self.failures.saturating_add(1);
-        let half = whole / 2;
-        let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
-        half + Duration::from_micros(random % spread)
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
+        backoff::pause((SHORTEST, LONGEST), failures, random)
     }
 
     /// Waits so long, or until everything is to be listed anew.
     pub(super) async fn wait(&mut self, renewals: &mut Receiver<()>) {
         tokio::select! {
-            () = sleep(self.after_failure(Instant::now(), random())) => {}
+            () = sleep(self.after_failure(Instant::now(), backoff::random())) => {}
             // The sender lives as long as any watch.
             _ = renewals.changed() => self.reset(),
         }
     }
-}
-
-/// Without randomness a pause is the shortest of its spread.
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }
 
 #[cfg(test)]

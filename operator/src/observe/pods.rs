@@ -6,16 +6,15 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::watch::Sender;
-use tokio::time::{Instant, timeout};
 
 use super::Observer;
+use super::feed::Feed;
 use super::pause::Pause;
-use super::watch::{CALL, Failure, WATCH_SECONDS};
+use super::watch::{Failure, WATCH_SECONDS};
 
 /// By name, in the install's namespace.
 pub type Fleet = BTreeMap<String, SeenPod>;
@@ -47,30 +46,21 @@ pub(super) async fn watch(observer: Arc<Observer>) {
 
 /// A list and what follows it, until something fails.
 async fn follow(api: &Api<Pod>, labels: &str, fleet: &Sender<Option<Fleet>>, pause: &mut Pause) -> Result<(), Failure> {
-    let mut events = pin!(watcher(api.clone(), watcher::Config::default().labels(labels).timeout(WATCH_SECONDS)));
-    let (mut list, mut is_listing) = (Fleet::new(), true);
-    while let Some(event) = if is_listing { timeout(CALL, events.next()).await? } else { events.next().await } {
-        match event? {
-            Event::Init => {
-                list.clear();
-                is_listing = true;
-            }
+    let events = pin!(watcher(api.clone(), watcher::Config::default().labels(labels).timeout(WATCH_SECONDS)));
+    let (mut feed, mut list) = (Feed::new(events), Fleet::new());
+    while let Some(event) = feed.next(pause).await? {
+        match event {
+            Event::Init => list.clear(),
             Event::InitApply(pod) => drop(list.insert(pod.name_any(), seen(&pod))),
             Event::InitDone => {
-                is_listing = false;
                 let list = std::mem::take(&mut list);
                 fleet.send_if_modified(|fleet| fleet.replace(list.clone()).as_ref() != Some(&list));
-                pause.listed(Instant::now());
             }
             Event::Apply(pod) => {
                 let (name, pod) = (pod.name_any(), seen(&pod));
                 change(fleet, |pods| pods.insert(name, pod.clone()).as_ref() != Some(&pod));
-                pause.reset();
             }
-            Event::Delete(pod) => {
-                change(fleet, |pods| pods.remove(&pod.name_any()).is_some());
-                pause.reset();
-            }
+            Event::Delete(pod) => change(fleet, |pods| pods.remove(&pod.name_any()).is_some()),
         }
     }
     Ok(())

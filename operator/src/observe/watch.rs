@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, Status};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -17,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Observer;
 use super::entry::revision;
+use super::feed::Feed;
 use super::kind::{Kind, Reach, Watched as _, api_version};
 use super::pause::Pause;
 use super::rights::{self, Denial};
@@ -181,39 +181,30 @@ async fn watch(
 ) -> Result<(), Failure> {
     let config = watcher::Config::default();
     let config = if scope.kind.reach() == Reach::Narrow { config } else { config.timeout(WATCH_SECONDS) };
-    let mut events = pin!(watcher(api.clone(), config));
+    let events = pin!(watcher(api.clone(), config));
+    let mut feed = Feed::new(events);
     // Of the list that is under way.
-    let (mut list, mut revision, mut is_listing) = (Vec::new(), 0, true);
-    loop {
-        // A watch that says nothing is ended by kube; a list is not.
-        let event = if is_listing { timeout(CALL, events.next()).await? } else { events.next().await };
+    let (mut list, mut revision) = (Vec::new(), 0);
+    while let Some(event) = feed.next(pause).await? {
         match event {
-            Some(Ok(Event::Init)) => {
+            Event::Init => {
                 list.clear();
                 // The watcher keeps to itself how new its list is: at least as new as what is asked for before.
                 revision = current(api).await?;
-                is_listing = true;
             }
-            Some(Ok(Event::InitApply(object))) => list.push(typed(object, api_version, scope.kind)),
-            Some(Ok(Event::InitDone)) => {
-                is_listing = false;
+            Event::InitApply(object) => list.push(typed(object, api_version, scope.kind)),
+            Event::InitDone => {
                 let list = std::mem::take(&mut list);
                 observer.change(|store| store.list(scope, revision, list));
-                pause.listed(Instant::now());
             }
-            Some(Ok(Event::Apply(object))) => {
+            Event::Apply(object) => {
                 let object = typed(object, api_version, scope.kind);
                 observer.change(|store| store.apply(scope.kind, object));
-                pause.reset();
             }
-            Some(Ok(Event::Delete(object))) => {
-                observer.change(|store| store.delete(scope.kind, &object));
-                pause.reset();
-            }
-            Some(Err(error)) => return Err(error.into()),
-            None => return Ok(()),
+            Event::Delete(object) => observer.change(|store| store.delete(scope.kind, &object)),
         }
     }
+    Ok(())
 }
 
 /// The resourceVersion that a list has now.

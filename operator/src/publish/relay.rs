@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use hyper_util::rt::TokioIo;
 use ringway_config_stream::limits::FACTS_PER_MESSAGE;
 use ringway_config_stream::wire::config_stream_client::ConfigStreamClient;
-use ringway_config_stream::{Facts, Position, Rejection, link, wire};
+use ringway_config_stream::{Facts, Position, Rejection, backoff, link, wire};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -73,7 +73,7 @@ pub async fn relay(
                 Err(error) => error,
             };
             tracing::info!(leader = %address, %error, "the relay to the lease holder broke");
-            sleep(link::pause(failures, random())).await;
+            sleep(link::pause(failures, backoff::random())).await;
             failures = failures.saturating_add(1);
         };
         tokio::select! {
@@ -236,11 +236,4 @@ fn report(state: &PodState, facts: Option<wire::Facts>, forgotten: Vec<wire::Gon
         forgotten,
         is_gone: false,
     }
-}
-
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    // Without randomness the pause is the shortest of its spread.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }
